@@ -1,0 +1,10 @@
+"""Where the gateway listens."""
+
+ENROL = "/device/v1/enrol"
+SYNC = "/device/v1/sync"
+CHECKIN = "/device/v1/checkin"
+IMAGES = "/device/v1/images/"
+"""Followed by the image's sha256. HEAD tells `Upload-Offset`; PATCH sends the bytes from that offset on."""
+TUF_METADATA = "/tuf/metadata/"
+TUF_TARGETS = "/tuf/targets/"
+HEALTHZ = "/healthz"

@@ -1,0 +1,84 @@
+"""The words both worlds use for states that travel between them."""
+
+from enum import StrEnum
+
+
+class Verdict(StrEnum):
+    """What the line is told about one item."""
+
+    OK = "ok"
+    DEFECT = "defect"
+    CANNOT_JUDGE = "cannot_judge"
+
+
+class CannotJudge(StrEnum):
+    """Why an item got no verdict."""
+
+    NO_MODEL = "no_model"
+    BAD_FRAME = "bad_frame"
+    ENGINE_ERROR = "engine_error"
+    TOO_LATE = "too_late"
+
+
+class FlagReason(StrEnum):
+    """Why an item's image was kept for people."""
+
+    LOW_CONFIDENCE = "low_confidence"
+    RANDOM_SAMPLE = "random_sample"
+    CANNOT_JUDGE = "cannot_judge"
+    REQUESTED = "requested"
+
+
+class StreamKind(StrEnum):
+    """Backlogged inspection data never delays what a rollout or a person waits for."""
+
+    INSPECTION = "inspection"
+    CONTROL = "control"
+
+
+class UpdateState(StrEnum):
+    """Where one model update stands on the device; saved to disk before each act."""
+
+    OFFERED = "offered"
+    DOWNLOADING = "downloading"
+    STAGED = "staged"
+    TRIAL = "trial"
+    PROBATION = "probation"
+    CONFIRMED = "confirmed"
+    ROLLED_BACK = "rolled_back"
+    FAILED = "failed"
+    INCOMPATIBLE = "incompatible"
+    ALREADY_THERE = "already_there"
+    WITHDRAWN = "withdrawn"
+
+
+FINAL_UPDATE_STATES = frozenset(
+    {
+        UpdateState.CONFIRMED,
+        UpdateState.ROLLED_BACK,
+        UpdateState.FAILED,
+        UpdateState.INCOMPATIBLE,
+        UpdateState.ALREADY_THERE,
+        UpdateState.WITHDRAWN,
+    }
+)
+
+
+class CommandKind(StrEnum):
+    HEALTH_CHECK = "health_check"
+
+
+class CommandOutcome(StrEnum):
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+
+
+class AlarmCode(StrEnum):
+    """Something on the device that a person should know."""
+
+    STORAGE_FULL = "storage_full"
+    JOURNAL_DAMAGED = "journal_damaged"
+    CAMERA_FAULT = "camera_fault"
+    ENGINE_FAULT = "engine_fault"
+    UPDATE_REFUSED = "update_refused"
+    CONFIGURATION_REFUSED = "configuration_refused"
