@@ -37,6 +37,11 @@ SETTINGS: Mapping[str, str] = {
     # The product's queries are short: compiling them costs more than it gains.
     "jit": "off",
 }
+INITDB_OPTIONS: Sequence[str] = [
+    *("--encoding=UTF8", "--locale=C", "--locale-provider=builtin", "--builtin-locale=C.UTF-8"),
+    # Whoever may enter the private socket folder is the owner of the installation.
+    *("--auth-local=trust", "--auth-host=reject", "--no-instructions"),
+]
 FORGETFUL: Mapping[str, str] = {
     "fsync": "off",
     "full_page_writes": "off",
@@ -81,12 +86,16 @@ def ordinary_user_prefix() -> Sequence[str]:
     if os.geteuid() != 0:
         return []
     prefix = ["unshare", "--user", f"--map-user={NOBODY}", f"--map-group={NOBODY}"]
-    if shutil.which("unshare") is None or subprocess.run([*prefix, "true"], capture_output=True).returncode != 0:
+    if not _works([*prefix, "true"]):
         raise NoPermission(
             "PostgreSQL does not run as root, and this system does not allow user namespaces. "
             "Start as an ordinary user, or set DATABASE_URL to a server of your own."
         )
     return prefix
+
+
+def _works(argv: Sequence[str]) -> bool:
+    return shutil.which(argv[0]) is not None and subprocess.run(argv, capture_output=True, check=False).returncode == 0
 
 
 def prepare(where: Locations, *, is_durable: bool) -> None:
@@ -115,9 +124,7 @@ def _create_cluster(where: Locations, *, is_durable: bool) -> None:
     sync = [] if is_durable else ["--no-sync"]
     _run(
         where,
-        [str(program("initdb")), "-D", str(unfinished), "-U", DATABASE_NAME, "--encoding=UTF8", *sync]
-        + ["--locale=C", "--locale-provider=builtin", "--builtin-locale=C.UTF-8"]
-        + ["--auth-local=trust", "--auth-host=reject", "--no-instructions"],
+        [str(program("initdb")), "-D", str(unfinished), "-U", DATABASE_NAME, *INITDB_OPTIONS, *sync],
     )
     single = [str(program("postgres")), "--single", "-D", str(unfinished), "postgres"]
     _run(where, single, stdin=f"CREATE DATABASE {DATABASE_NAME};\n")
