@@ -1,0 +1,165 @@
+"""Golden frames: proof that this side computes what the training side computed, or which stage does not.
+
+Each stage is fed the golden input of that stage, so that one wrong stage cannot blame the next.
+"""
+
+import io
+import math
+import zipfile
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edge_agent.contract.engines import Engine
+from edge_agent.contract.preprocessing import decode, to_tensor
+from edge_agent.values import Pixels, Tensor
+from edge_agent.wire.manifest import Manifest
+from edge_agent.wire.words import Verdict
+
+
+class Stage(StrEnum):
+    """In the order of computation."""
+
+    DECODE = "decode"
+    PREPROCESS = "preprocess"
+    SCORE = "score"
+    VERDICT = "verdict"
+
+
+class GoldenBroken(Exception):
+    """The golden file is no set of golden frames."""
+
+
+@dataclass(frozen=True, slots=True)
+class GoldenFrames:
+    """What the training side computed.
+
+    frames: (N, H, W, 3) uint8, BGR. tensors: (N, C, H, W) or (N, H, W, C) float32. scores: (N,) float32.
+    encoded: the image files that decode to `frames`, or empty when only the frames are known.
+    """
+
+    frames: NDArray[np.uint8]
+    tensors: NDArray[np.float32]
+    scores: NDArray[np.float32]
+    encoded: tuple[bytes, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Steps:
+    """The computation under test, stage by stage."""
+
+    decode: Callable[[bytes], Pixels]
+    to_tensor: Callable[[Pixels], Tensor]
+    score: Callable[[Tensor], float]
+    verdict: Callable[[float], Verdict]
+
+
+@dataclass(frozen=True, slots=True)
+class ParityReport:
+    """diverged: the first stage outside its tolerance; None when all agree."""
+
+    frame_count: int
+    diverged: Stage | None
+    pixel_max_difference: float
+    tensor_max_difference: float
+    score_max_difference: float
+    verdict_flips: int
+
+
+def check_parity(golden: GoldenFrames, *, manifest: Manifest, steps: Steps) -> ParityReport:
+    """Recompute every golden frame. Pixels must be equal; tensors and scores within the manifest's tolerances."""
+    pixel_difference = _max_difference(map(steps.decode, golden.encoded), golden.frames)
+    tensor_difference = _max_difference((steps.to_tensor(frame)[0] for frame in golden.frames), golden.tensors)
+    score_difference = _max_difference((steps.score(tensor[np.newaxis]) for tensor in golden.tensors), golden.scores)
+    expected = [package_verdict(manifest, float(score)) for score in golden.scores]
+    flips = sum(
+        steps.verdict(float(score)) is not verdict for score, verdict in zip(golden.scores, expected, strict=True)
+    )
+    wrong = (
+        (Stage.DECODE, not pixel_difference <= 0),
+        (Stage.PREPROCESS, not tensor_difference <= manifest.golden.tensor_tolerance),
+        (Stage.SCORE, not score_difference <= manifest.golden.score_tolerance),
+        (Stage.VERDICT, flips > 0),
+    )
+    return ParityReport(
+        frame_count=len(golden.frames),
+        diverged=next((stage for stage, is_wrong in wrong if is_wrong), None),
+        pixel_max_difference=pixel_difference,
+        tensor_max_difference=tensor_difference,
+        score_max_difference=score_difference,
+        verdict_flips=flips,
+    )
+
+
+def package_steps(manifest: Manifest, engine: Engine) -> Steps:
+    """The stages as the device runs them for this package."""
+    return Steps(
+        decode=decode,
+        to_tensor=lambda pixels: to_tensor(pixels, manifest.preprocessing),
+        score=engine.run,
+        verdict=lambda score_ratio: package_verdict(manifest, score_ratio),
+    )
+
+
+def package_verdict(manifest: Manifest, score_ratio: float) -> Verdict:
+    """The verdict at the package's own threshold: defect when score >= threshold."""
+    return Verdict.DEFECT if score_ratio >= manifest.decision.threshold_ratio else Verdict.OK
+
+
+def golden_bytes(golden: GoldenFrames) -> bytes:
+    """The golden file's content; image files are kept as `encoded_<n>`."""
+    arrays: dict[str, Any] = {f"encoded_{n}": np.frombuffer(file, np.uint8) for n, file in enumerate(golden.encoded)}
+    buffer = io.BytesIO()
+    np.savez_compressed(buffer, frames=golden.frames, tensors=golden.tensors, scores=golden.scores, **arrays)
+    return buffer.getvalue()
+
+
+def read_golden(content: bytes) -> GoldenFrames:
+    """Read a golden file. Raises GoldenBroken when arrays are missing, or disagree in shape or number."""
+    try:
+        with np.load(io.BytesIO(content), allow_pickle=False) as arrays:
+            encoded = [arrays[f"encoded_{n}"] for n in range(len(arrays.files) - 3)]
+            golden = GoldenFrames(
+                frames=arrays["frames"],
+                tensors=_without_batch(arrays["tensors"]),
+                scores=arrays["scores"].reshape(-1),
+                encoded=tuple(array.tobytes() for array in encoded),
+            )
+    except (KeyError, ValueError, OSError, EOFError, zipfile.BadZipFile) as exc:
+        raise GoldenBroken(f"The golden file cannot be read: {exc}") from exc
+    _require_shapes(golden)
+    return golden
+
+
+def _without_batch(tensors: NDArray[Any]) -> NDArray[Any]:
+    """(N, 1, C, H, W), a stack of model inputs, is accepted as (N, C, H, W)."""
+    return tensors[:, 0] if tensors.ndim == 5 and tensors.shape[1] == 1 else tensors
+
+
+def _require_shapes(golden: GoldenFrames) -> None:
+    counts = {len(golden.frames), len(golden.tensors), len(golden.scores)}
+    if golden.frames.ndim != 4 or golden.frames.dtype != np.uint8 or golden.frames.shape[3] != 3:
+        raise GoldenBroken("Golden frames must be (N, H, W, 3) uint8.")
+    if golden.tensors.ndim != 4 or golden.tensors.dtype != np.float32:
+        raise GoldenBroken("Golden tensors must be float32 with four dimensions.")
+    if len(counts) != 1 or (golden.encoded and len(golden.encoded) not in counts):
+        raise GoldenBroken("Golden frames, tensors, scores and files differ in number.")
+
+
+def _max_difference(computed: Iterable[NDArray[Any] | float], expected: NDArray[Any]) -> float:
+    """The largest absolute difference over all frames; infinite when shapes differ or a value is not finite."""
+    differences = [
+        _difference(np.asarray(one), np.asarray(known)) for one, known in zip(computed, expected, strict=False)
+    ]
+    return max(differences, default=0.0)
+
+
+def _difference(computed: NDArray[Any], expected: NDArray[Any]) -> float:
+    if computed.shape != expected.shape:
+        return math.inf
+    difference = float(np.max(np.abs(computed.astype(np.float64) - expected.astype(np.float64)), initial=0.0))
+    return difference if math.isfinite(difference) else math.inf
