@@ -118,19 +118,18 @@ def to_tensor(pixels: Pixels, spec: PreprocessingSpec) -> Tensor:
 def resize(pixels: Pixels, spec: PreprocessingSpec) -> Pixels:
     """Fit the picture into (height_px, width_px) as `spec.mode` says. Returns (height_px, width_px, 3) uint8, BGR.
 
-    stretch ignores the aspect; letterbox keeps all of the picture and pads; centre_crop fills the area and cuts
-    what protrudes. Odd remainders go to the bottom and the right.
+    stretch ignores the aspect; letterbox keeps all of the picture and pads; centre_crop takes the largest middle
+    part that has the wanted aspect. Odd remainders go to the bottom and the right.
     """
     height_px, width_px = pixels.shape[:2]
     ratios = (spec.height_px / height_px, spec.width_px / width_px)
     if spec.mode is ResizeMode.STRETCH:
         return _scaled(pixels, (spec.height_px, spec.width_px), spec.kernel)
     if spec.mode is ResizeMode.LETTERBOX:
-        size = tuple(max(1, round(side_px * min(ratios))) for side_px in (height_px, width_px))
+        size = [max(1, round(side_px * min(ratios))) for side_px in (height_px, width_px)]
         return _padded(_scaled(pixels, (size[0], size[1]), spec.kernel), spec)
-    size = tuple(round(side_px * max(ratios)) for side_px in (height_px, width_px))
-    filled = (max(size[0], spec.height_px), max(size[1], spec.width_px))
-    return _cropped(_scaled(pixels, filled, spec.kernel), spec)
+    # Cropped before it is scaled: a picture of 1 x 1,000,000 pixels must not grow to gigabytes first.
+    return _scaled(_cropped(pixels, spec, max(ratios)), (spec.height_px, spec.width_px), spec.kernel)
 
 
 def _scaled(pixels: Pixels, size_px: tuple[int, int], kernel: ResizeKernel) -> Pixels:
@@ -147,10 +146,13 @@ def _padded(pixels: Pixels, spec: PreprocessingSpec) -> Pixels:
     return canvas
 
 
-def _cropped(pixels: Pixels, spec: PreprocessingSpec) -> Pixels:
+def _cropped(pixels: Pixels, spec: PreprocessingSpec, ratio: float) -> Pixels:
+    """The middle part that has the wanted aspect."""
     height_px, width_px = pixels.shape[:2]
-    top, left = (height_px - spec.height_px) // 2, (width_px - spec.width_px) // 2
-    return pixels[top : top + spec.height_px, left : left + spec.width_px]
+    keep_height_px = min(height_px, max(1, round(spec.height_px / ratio)))
+    keep_width_px = min(width_px, max(1, round(spec.width_px / ratio)))
+    top, left = (height_px - keep_height_px) // 2, (width_px - keep_width_px) // 2
+    return pixels[top : top + keep_height_px, left : left + keep_width_px]
 
 
 def _in_colour_order(pixels: Pixels, order: ColourOrder) -> Pixels:
