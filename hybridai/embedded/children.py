@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from enum import Enum
 from pathlib import Path
 
 from hybridai.embedded.errors import EmbeddedError, ServerFailed, explained, translated
@@ -27,6 +28,17 @@ def at_once() -> bool:
     return True
 
 
+class Role(Enum):
+    """What the children listed after this one may count on."""
+
+    SERVER = "server"
+    """They start when it is ready; if it cannot start the first time, nothing does."""
+    STEP = "step"
+    """They start when it has ended well; if it fails, nothing runs."""
+    WORKER = "worker"
+    """They start beside it."""
+
+
 @dataclass(frozen=True)
 class ChildSpec:
     """How to start, recognise and stop one child program."""
@@ -34,12 +46,16 @@ class ChildSpec:
     name: str
     argv: Sequence[str]
     log_file: Path
+    role: Role = Role.WORKER
     env: Mapping[str, str] = field(default_factory=dict)
     cwd: Path | None = None
     prepare: Callable[[], None] = nothing
     """Runs before every start; an EmbeddedError from it stops the start."""
     is_ready: Callable[[], bool] = at_once
     """Answers within about a second whether the program serves."""
+    on_ready: Callable[[], None] = nothing
+    """Called each time that the program became ready (a step: ended well); the supervisor waits for it."""
+    ready_timeout_s: float = 60.0
     stop_signal: signal.Signals = signal.SIGTERM
     stop_grace_s: float = 4.0
     death_signal: signal.Signals = signal.SIGKILL
@@ -86,28 +102,39 @@ class Child:
         """None while the program runs."""
         return self._process.poll() if self._process else None
 
-    def wait_ready(self, timeout_s: float) -> None:
+    def is_running(self) -> bool:
+        return self._process is not None and self._process.poll() is None
+
+    def wait_ready(self) -> None:
         """Return when the probe says yes; raise an EmbeddedError if the program ends or stays silent before that."""
-        assert self._process is not None
-        deadline = time.monotonic() + timeout_s
+        deadline = time.monotonic() + self.spec.ready_timeout_s
         while not self.spec.is_ready():
-            if not self.waited(0.02):
+            if self.has_ended_within(0.02):
                 raise self.failure()
             if time.monotonic() > deadline:
-                raise ServerFailed(f"{self.spec.name} did not answer within {timeout_s:.0f} s ({self.spec.log_file}).")
+                raise self.silence()
 
-    def waited(self, pause_s: float) -> bool:
-        """Wait at most `pause_s`. False: the program has ended."""
+    def has_ended_within(self, pause_s: float) -> bool:
+        """Wait for the program's end, at most `pause_s`."""
         assert self._process is not None
         try:
-            self._process.wait(timeout=pause_s)
+            self._process.wait(timeout=max(0.0, pause_s))
         except subprocess.TimeoutExpired:
-            return True
-        return False
+            return False
+        return True
+
+    def silence(self) -> EmbeddedError:
+        """What to say of a program that runs and never became ready."""
+        waited_s = self.spec.ready_timeout_s
+        return ServerFailed(f"{self.spec.name} did not answer within {waited_s:.0f} s (log: {self.spec.log_file}).")
 
     def failure(self) -> EmbeddedError:
         """Why the program ended, as its log tells it."""
         return explained(self.spec.name, self.spec.log_file, self.log_tail())
+
+    def last_words(self) -> str:
+        """The last line of its log, to be shown beside the fact that it ended."""
+        return "".join(self.log_tail().strip().splitlines()[-1:])
 
     def log_tail(self) -> str:
         """The last lines that this start of the program wrote."""
@@ -117,20 +144,22 @@ class Child:
             return log.read().decode(errors="replace")
 
     def ask_to_stop(self) -> None:
-        if self._process and self._process.poll() is None:
+        if self._process is not None and self.is_running():
             self._process.send_signal(self.spec.stop_signal)
 
     def stop(self) -> None:
-        """Stop the program and all it started; kills what is still there after the grace time."""
+        """Stop the program and all it started; what is still there after the grace time is killed."""
         self.ask_to_stop()
-        if self._process and self.waited(self.spec.stop_grace_s):
-            self.kill()
-        self.kill_group()
+        self.finish(grace_s=self.spec.stop_grace_s)
 
-    def kill(self) -> None:
-        assert self._process is not None
-        self._process.kill()
-        self._process.wait()
+    def finish(self, *, grace_s: float) -> None:
+        """Wait at most `grace_s` for a program that was asked to stop, then leave nothing of it."""
+        if self._process is None:
+            return
+        if not self.has_ended_within(grace_s):
+            self._process.kill()
+            self._process.wait()
+        self.kill_group()
 
     def kill_group(self) -> None:
         """Nothing that the program left behind in its session may outlive it."""
@@ -143,7 +172,7 @@ class Child:
 
     def trim_log(self) -> None:
         """Keep the log's last 20 MB or less. The program appends, so that cutting the file under it is safe."""
-        if self.spec.log_file.stat().st_size > LOG_LIMIT_BYTES:
+        if self._process is not None and self.spec.log_file.stat().st_size > LOG_LIMIT_BYTES:
             older = self.spec.log_file.with_suffix(".1.log")
             older.write_bytes(self.spec.log_file.read_bytes())
             os.truncate(self.spec.log_file, 0)

@@ -16,14 +16,13 @@ from pathlib import Path
 import psutil
 import psycopg
 
-from hybridai.embedded.children import ChildSpec
+from hybridai.embedded.children import ChildSpec, Role
 from hybridai.embedded.errors import BinariesMissing, NoPermission, explained, folder_in_use
 from hybridai.embedded.folders import make_private
 from hybridai.embedded.locations import DATABASE_NAME, Locations
 
 # A killed server's backends notice within moments; a checkpoint on a slow disk takes longer.
 OLD_SERVER_PATIENCE_S = 10.0
-START_TIMEOUT_S = 60.0
 NOBODY = 65534
 
 SETTINGS: Mapping[str, str] = {
@@ -62,6 +61,7 @@ def postgres_spec(where: Locations, overrides: Mapping[str, str] | None = None) 
         name="postgres",
         argv=[*ordinary_user_prefix(), str(program("postgres")), "-D", str(where.postgres_data), *options],
         log_file=where.log_dir / "postgres.log",
+        role=Role.SERVER,
         prepare=partial(prepare, where, is_durable="fsync" not in settings),
         is_ready=partial(is_ready, where),
         stop_signal=signal.SIGINT,  # "fast": ends sessions, writes a checkpoint

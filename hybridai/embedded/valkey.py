@@ -12,12 +12,10 @@ from pathlib import Path
 
 import redis
 
-from hybridai.embedded.children import ChildSpec
+from hybridai.embedded.children import ChildSpec, Role
 from hybridai.embedded.errors import BinariesMissing
 from hybridai.embedded.folders import make_private
 from hybridai.embedded.locations import Locations
-
-START_TIMEOUT_S = 30.0
 
 SETTINGS: Mapping[str, str] = {
     "port": "0",
@@ -40,6 +38,7 @@ def valkey_spec(where: Locations, overrides: Mapping[str, str] | None = None) ->
         name="valkey",
         argv=[str(program()), *(word for name, value in settings.items() for word in (f"--{name}", value))],
         log_file=where.log_dir / "valkey.log",
+        role=Role.SERVER,
         prepare=partial(prepare, where),
         is_ready=partial(is_ready, where),
     )

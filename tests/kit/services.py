@@ -52,7 +52,7 @@ def _serve(config: pytest.Config) -> None:
         child = Child(spec)
         config.add_cleanup(child.stop)
         child.start()
-        child.wait_ready(timeout_s=60)
+        child.wait_ready()
     os.environ.update(_environment(where))
 
 
