@@ -1,0 +1,1 @@
+"""Refuses whatever the rights matrix does not allow."""

@@ -1,0 +1,1 @@
+"""The project: composes the apps, holds no logic."""
