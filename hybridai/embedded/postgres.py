@@ -53,8 +53,13 @@ FORGETFUL: Mapping[str, str] = {
 """For tests alone: faster, and all is lost with the machine's power."""
 
 
-def postgres_spec(where: Locations, overrides: Mapping[str, str] | None = None) -> ChildSpec:
-    """The server as a child program. Its first start creates the cluster and the database."""
+def postgres_spec(
+    where: Locations, overrides: Mapping[str, str] | None = None, *, patience_s: float = OLD_SERVER_PATIENCE_S
+) -> ChildSpec:
+    """The server as a child program. Its first start creates the cluster and the database.
+
+    patience_s: how long a start waits for an earlier server on the same cluster to end.
+    """
     settings = {**SETTINGS, **(overrides or {}), "unix_socket_directories": str(where.postgres_sockets)}
     options = [f"--{name}={value}" for name, value in settings.items()]
     return ChildSpec(
@@ -62,7 +67,7 @@ def postgres_spec(where: Locations, overrides: Mapping[str, str] | None = None) 
         argv=[*ordinary_user_prefix(), str(program("postgres")), "-D", str(where.postgres_data), *options],
         log_file=where.log_dir / "postgres.log",
         role=Role.SERVER,
-        prepare=partial(prepare, where, is_durable="fsync" not in settings),
+        prepare=partial(prepare, where, is_durable="fsync" not in settings, patience_s=patience_s),
         is_ready=partial(is_ready, where),
         stop_signal=signal.SIGINT,  # "fast": ends sessions, writes a checkpoint
         stop_grace_s=8.0,
@@ -98,13 +103,13 @@ def _works(argv: Sequence[str]) -> bool:
     return shutil.which(argv[0]) is not None and subprocess.run(argv, capture_output=True, check=False).returncode == 0
 
 
-def prepare(where: Locations, *, is_durable: bool) -> None:
+def prepare(where: Locations, *, is_durable: bool, patience_s: float) -> None:
     """The cluster exists and nobody serves it. Raises an EmbeddedError otherwise."""
     make_private(where.postgres_sockets)
     make_private(where.log_dir)
     if not where.postgres_data.exists():
         _create_cluster(where, is_durable=is_durable)
-    _wait_for_old_server(where.postgres_data)
+    _wait_for_old_server(where.postgres_data, patience_s)
     # With no server left, the file can only mislead: its process number may belong to another program by now.
     (where.postgres_data / "postmaster.pid").unlink(missing_ok=True)
 
@@ -140,8 +145,8 @@ def _run(where: Locations, argv: Sequence[str], stdin: str = "") -> None:
         raise explained("postgres", log_file, done.stderr or done.stdout)
 
 
-def _wait_for_old_server(cluster: Path) -> None:
-    deadline = time.monotonic() + OLD_SERVER_PATIENCE_S
+def _wait_for_old_server(cluster: Path, patience_s: float) -> None:
+    deadline = time.monotonic() + patience_s
     while (left := _programs_working_in(cluster)) and time.monotonic() < deadline:
         psutil.wait_procs(left, timeout=0.1)
     if left:

@@ -36,11 +36,11 @@ class Run:
         return self.program.wait(timeout=30)
 
     def children(self) -> list[psutil.Process]:
-        """All programs but the supervisor itself that name this run's folder."""
+        """All programs but the supervisor itself that name this run's folder or work in it."""
         return [
             process
-            for process in psutil.process_iter(["cmdline", "pid"])
-            if any(str(self.folder) in word for word in process.info["cmdline"] or [])
+            for process in psutil.process_iter(["cmdline", "cwd", "pid"])
+            if any(str(self.folder) in word for word in [*(process.info["cmdline"] or []), process.info["cwd"] or ""])
             and process.info["pid"] != self.program.pid
         ]
 

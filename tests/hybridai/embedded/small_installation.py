@@ -10,7 +10,9 @@ from hybridai.embedded.children import ChildSpec, Role
 from hybridai.embedded.errors import EmbeddedError
 from hybridai.embedded.folders import hold
 from hybridai.embedded.locations import locations
+from hybridai.embedded.postgres import postgres_spec
 from hybridai.embedded.supervisor import Supervisor
+from hybridai.embedded.valkey import valkey_spec
 
 
 def shell(folder: Path, name: str, script: str, role: Role = Role.WORKER) -> ChildSpec:
@@ -53,9 +55,15 @@ def server_that_restarts(supervisor: Supervisor, folder: Path) -> None:
     supervisor.add(shell(folder, "web", "tail -f $1/log/web.log"))
 
 
+def real_servers(supervisor: Supervisor, folder: Path) -> None:
+    supervisor.add(postgres_spec(locations(folder)))
+    supervisor.add(valkey_spec(locations(folder)))
+    supervisor.add(shell(folder, "web", "tail -f $1/log/web.log"))
+
+
 SCENARIOS: dict[str, Callable[[Supervisor, Path], None]] = {
     scenario.__name__: scenario
-    for scenario in (steady, with_family, crashing, failing_step, growing, server_that_restarts)
+    for scenario in (steady, with_family, crashing, failing_step, growing, server_that_restarts, real_servers)
 }
 
 

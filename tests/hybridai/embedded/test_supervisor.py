@@ -81,3 +81,14 @@ def test_a_second_start_on_the_same_folder_is_refused_and_the_first_goes_on(star
     assert second.program.returncode == 1
     assert "in use by another running installation" in errors
     assert first.program.poll() is None
+
+
+def test_kill_9_of_the_supervisor_takes_both_servers_along_and_the_next_start_works_at_once(start: Start) -> None:
+    first = start("real_servers")
+    first.line("web ready")
+    assert len(first.children()) > 3
+    first.end(signal.SIGKILL)
+    second = start("real_servers")
+    second.line("web ready")
+    assert second.end(signal.SIGTERM) == 0
+    assert not second.children()
