@@ -34,14 +34,12 @@ def error_reply(exc: Exception, context: dict[str, Any]) -> Response | None:
 
 def _product_reply(exc: ProductError) -> Response:
     headers = {"Retry-After": str(int(exc.retry_after_s) or 1)} if isinstance(exc, Unavailable) else {}
-    return Response(
-        {"error": exc.text, "code": exc.code, "fields": exc.fields}, status=exc.status, headers=headers
-    )
+    return Response({"error": exc.text, "code": exc.code, "fields": exc.fields}, status=exc.status, headers=headers)
 
 
 def _headers(exc: exceptions.APIException) -> dict[str, str]:
-    if isinstance(exc, exceptions.Throttled) and exc.wait:
-        return {"Retry-After": str(int(exc.wait) + 1)}
+    if wait_s := getattr(exc, "wait", None):
+        return {"Retry-After": str(int(wait_s) + 1)}
     return {"WWW-Authenticate": exc.auth_header} if hasattr(exc, "auth_header") else {}
 
 

@@ -98,7 +98,8 @@ def _sha256(file: Path) -> str:
 
 def _draft(target: Path, *, suffix: str) -> Path:
     folder = Path(settings.FILES_DIR) / "incoming"
-    folder.mkdir(parents=True, exist_ok=True)
+    with _disk_errors():
+        folder.mkdir(parents=True, exist_ok=True)
     return folder / f"{target.name}{suffix}"
 
 

@@ -134,7 +134,9 @@ class CommandAnswer(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tru
     text: LongText = ""
 
 
-class ConfigurationReported(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag="configuration_reported"):
+class ConfigurationReported(
+    msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag="configuration_reported"
+):
     """Which desired configuration the device runs, or why it refused one and kept the last good one."""
 
     at_ms: WallClockMs

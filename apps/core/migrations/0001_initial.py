@@ -4,28 +4,29 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
-    dependencies = [
-    ]
+    dependencies = []
 
     operations = [
         migrations.CreateModel(
-            name='AuditRow',
+            name="AuditRow",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('at', models.DateTimeField()),
-                ('actor', models.CharField(max_length=200)),
-                ('verb', models.CharField(max_length=100)),
-                ('object', models.CharField(max_length=200)),
-                ('site_id', models.BigIntegerField(null=True)),
-                ('detail', models.JSONField(default=dict)),
-                ('previous_hash', models.CharField(max_length=64)),
-                ('hash', models.CharField(max_length=64, unique=True)),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("at", models.DateTimeField()),
+                ("actor", models.CharField(max_length=200)),
+                ("verb", models.CharField(max_length=100)),
+                ("object", models.CharField(max_length=200)),
+                ("site_id", models.BigIntegerField(null=True)),
+                ("detail", models.JSONField(default=dict)),
+                ("previous_hash", models.CharField(max_length=64)),
+                ("hash", models.CharField(max_length=64, unique=True)),
             ],
             options={
-                'indexes': [models.Index(fields=['object', 'id'], name='core_auditr_object_fe459c_idx'), models.Index(fields=['verb', 'id'], name='core_auditr_verb_6f4ed3_idx')],
+                "indexes": [
+                    models.Index(fields=["object", "id"], name="core_auditr_object_fe459c_idx"),
+                    models.Index(fields=["verb", "id"], name="core_auditr_verb_6f4ed3_idx"),
+                ],
             },
         ),
     ]
