@@ -61,6 +61,11 @@ class ChildSpec:
     death_signal: signal.Signals = signal.SIGKILL
     """What the child gets from the kernel when we die without stopping it."""
 
+    @property
+    def is_proved_ready(self) -> bool:
+        """Whether being ready says more than being started."""
+        return self.role is Role.STEP or self.is_ready is not at_once
+
 
 class Child:
     """A running (or ended) program. Start it from a thread that outlives it: Linux ties its life to that thread."""

@@ -145,8 +145,9 @@ class Supervisor:
             raise watched.child.silence()
 
     def _is_ready(self, watched: Watched, state: State, now_s: float) -> None:
-        word = "done" if state is State.FINISHED else "ready"
-        self._announce(watched.spec.name, f"{word} after_s={time.monotonic() - watched.since_s:.1f}")
+        if watched.spec.is_proved_ready:
+            word = "done" if state is State.FINISHED else "ready"
+            self._announce(watched.spec.name, f"{word} after_s={time.monotonic() - watched.since_s:.1f}")
         watched.move(state, now_s)
         watched.was_ready = True
         watched.spec.on_ready()

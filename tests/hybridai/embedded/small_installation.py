@@ -18,7 +18,8 @@ from hybridai.embedded.valkey import valkey_spec
 def shell(folder: Path, name: str, script: str, role: Role = Role.WORKER) -> ChildSpec:
     """A child whose command line names the folder, so that a test can find all that is left of a run."""
     argv = ["/bin/bash", "-c", script, name, str(folder)]
-    return ChildSpec(name=name, argv=argv, log_file=folder / "log" / f"{name}.log", cwd=folder, role=role)
+    log_file = folder / "log" / f"{name}.log"
+    return ChildSpec(name=name, argv=argv, log_file=log_file, cwd=folder, role=role, is_ready=log_file.exists)
 
 
 def steady(supervisor: Supervisor, folder: Path) -> None:
