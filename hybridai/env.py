@@ -4,6 +4,8 @@ import os
 import secrets
 from pathlib import Path
 
+from hybridai.embedded.errors import translated
+
 
 class SettingWrong(Exception):
     """An environment variable cannot mean what it says."""
@@ -34,6 +36,13 @@ def env_secret(name: str, *, file: Path) -> str:
     """The secret from the environment, else from `file`, which is made with a random one at the first start."""
     if value := os.environ.get(name, "").strip():
         return value
+    try:
+        return _kept_secret(file)
+    except OSError as exc:
+        raise SettingWrong(str(translated(exc, file.parent))) from exc
+
+
+def _kept_secret(file: Path) -> str:
     if not file.exists():
         _write_new_secret(file)
     return file.read_text().strip()
