@@ -7,7 +7,9 @@ SHELL := /bin/bash
 PYTHON ?= $(firstword $(foreach name,python3.11 python3,$(if $(shell command -v $(name)),$(name))))
 BIN := .venv/bin
 LOCKS := requirements/server.lock requirements/dev.lock
-TORCH ?= cpu
+# `make TORCH=cuda up` installs the build for NVIDIA GPUs (several GB) and stays with it; TORCH=cpu goes back.
+INSTALLED_TORCH := $(shell cat .venv/.torch 2>/dev/null)
+TORCH ?= $(or $(INSTALLED_TORCH),cpu)
 TORCH_VERSION := $(shell sed -n 's/^torch==\([0-9.]*\).*/\1/p' requirements/server.lock 2>/dev/null)
 PIP_INSTALL := $(BIN)/python -m pip install --disable-pip-version-check --quiet
 COMPILE := CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/pip-compile --quiet --strip-extras --allow-unsafe \
@@ -71,7 +73,12 @@ python:
 	@$(MAKE) --no-print-directory torch-$(TORCH)
 	@echo "  2/2 everything else"
 	@$(PIP_INSTALL) $(addprefix -r ,$(LOCKS))
+	@echo $(TORCH) > .venv/.torch
 	@touch $@
+
+ifneq ($(TORCH),$(INSTALLED_TORCH))
+.PHONY: .venv/.installed
+endif
 
 .PHONY: torch-cpu torch-cuda
 
@@ -85,7 +92,8 @@ else
 endif
 
 torch-cuda:
-	@$(PIP_INSTALL) --force-reinstall "torch==$(TORCH_VERSION)"
+	@$(PIP_INSTALL) --force-reinstall --no-deps "torch==$(TORCH_VERSION)"
+	@$(PIP_INSTALL) "torch==$(TORCH_VERSION)"
 
 browser:
 	@command -v chromium >/dev/null || $(MAKE) --no-print-directory install-browser
