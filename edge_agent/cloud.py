@@ -195,7 +195,8 @@ def _reply(response: httpx.Response) -> Reply:
 
 
 def _pieces(response: httpx.Response) -> Iterator[bytes]:
-    return response.iter_raw(_CHUNK_BYTES)
+    # As they arrive: gathered into larger pieces, a cut link would cost what was gathered.
+    return response.iter_raw()
 
 
 def _skipping(pieces: Iterator[bytes], skip_bytes: int) -> Iterator[bytes]:

@@ -42,7 +42,7 @@ class OnnxEngine:
 
     def __init__(self, model: Path | bytes, *, input_name: str, output_name: str, threads: int = 1) -> None:
         """Load `model`. Raises ModelBroken when it cannot be loaded or lacks the named input or output."""
-        self._session = _open_session(model, threads)
+        self._session: Any = _open_session(model, threads)
         self._input_name = input_name
         self._output_name = output_name
         self._require_names()
@@ -56,7 +56,7 @@ class OnnxEngine:
 
     def close(self) -> None:
         # The runtime frees a session with its last reference.
-        del self._session
+        self._session = None
 
     def _require_names(self) -> None:
         inputs = [entry.name for entry in self._session.get_inputs()]

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from edge_agent.contract.decision import verdict_of
 from edge_agent.contract.engines import Engine
 from edge_agent.contract.preprocessing import decode, to_tensor
 from edge_agent.values import Pixels, Tensor
@@ -107,7 +108,7 @@ def package_steps(manifest: Manifest, engine: Engine) -> Steps:
 
 def package_verdict(manifest: Manifest, score_ratio: float) -> Verdict:
     """The verdict at the package's own threshold: defect when score >= threshold."""
-    return Verdict.DEFECT if score_ratio >= manifest.decision.threshold_ratio else Verdict.OK
+    return verdict_of(score_ratio, manifest.decision.threshold_ratio)
 
 
 def golden_bytes(golden: GoldenFrames) -> bytes:

@@ -1,0 +1,1 @@
+"""Model updates: download, trust, trial in a child process, switch, probation, rollback (docs/updates.md)."""
