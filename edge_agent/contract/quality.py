@@ -1,10 +1,7 @@
 """Is this a picture of anything? What no model should be asked about."""
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
-
-from edge_agent.values import Pixels
 
 SIDE_MIN_PX = 16
 SIDE_MAX_PX = 8192
@@ -13,20 +10,7 @@ CONTRAST_MIN = 4
 
 
 class BadImage(ValueError):
-    """These bytes or pixels cannot be judged; the text says why."""
-
-
-def decoded(encoded: bytes) -> Pixels:
-    """(H, W, 3) uint8 BGR. Raises BadImage when the bytes are no image that OpenCV reads."""
-    if not encoded:
-        raise BadImage("empty")
-    try:
-        pixels = cv2.imdecode(np.frombuffer(encoded, np.uint8), cv2.IMREAD_COLOR)
-    except cv2.error as exc:
-        raise BadImage("not decodable") from exc
-    if pixels is None:
-        raise BadImage("not decodable")
-    return np.asarray(pixels, dtype=np.uint8)
+    """These pixels cannot be judged; the text says why."""
 
 
 def require_judgeable(pixels: NDArray[np.generic]) -> None:

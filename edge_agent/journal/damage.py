@@ -11,7 +11,7 @@ from edge_agent.wire.codec import chain_digest, encode
 from edge_agent.wire.records import Tombstone
 from edge_agent.wire.words import StreamKind
 
-log = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 
 
 def open_sound(path: Path, now_ms: int) -> tuple[Store, str]:
@@ -29,7 +29,7 @@ def open_sound(path: Path, now_ms: int) -> tuple[Store, str]:
     for part in (path, Path(f"{path}-wal"), Path(f"{path}-shm")):
         if part.exists():
             part.rename(aside / part.name)
-    log.error("journal_damaged set_aside=%s", aside.name)
+    logger.error("journal_damaged set_aside=%s", aside.name)
     return Store(path), f"the journal could not be read and was set aside as {aside.name}"
 
 
@@ -43,7 +43,7 @@ def _open_or_none(path: Path) -> Store | None:
         # Locked, full or read-only: the file itself may be well, so it stays where it is.
         raise
     except sqlite3.DatabaseError as exc:
-        log.warning("journal_unreadable error=%s", exc)
+        logger.warning("journal_unreadable error=%s", exc)
     return None
 
 
@@ -69,7 +69,7 @@ def _mend_stream(store: Store, kind: StreamKind, now_ms: int) -> int:
     first_bad = min(bad)
     for seq, body in bad.items():
         store.set_aside(kind, seq, body, now_ms)
-        log.warning("journal_row_damaged stream=%s seq=%d", kind.value, seq)
+        logger.warning("journal_row_damaged stream=%s seq=%d", kind.value, seq)
     store.rewrite(kind, list(_mended(store, kind, first_bad, bad, now_ms)))
     return len(bad)
 

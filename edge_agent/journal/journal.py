@@ -28,14 +28,14 @@ from edge_agent.journal.damage import open_sound
 from edge_agent.journal.errors import JournalError, JournalFull, JournalRefused, JournalUnavailable
 from edge_agent.journal.images import ImageFile, ImageFolder
 from edge_agent.journal.room import Room
-from edge_agent.journal.store import Backlog, ImageState, StoredImage
+from edge_agent.journal.store import Backlog, ImageState, StoredImage, Tail
 from edge_agent.journal.tickets import Ticket
 from edge_agent.wire.codec import encode
 from edge_agent.wire.messages import Batch, StreamAck, StreamState
 from edge_agent.wire.records import STREAM_OF_RECORD, Alarm, Record, Tombstone
 from edge_agent.wire.words import AlarmCode, StreamKind
 
-log = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 T = TypeVar("T")
 
 GROUP_MAX = 64
@@ -68,6 +68,7 @@ class Journal:
         self._jobs: queue.Queue[tuple[Job, Ticket[object]] | None] = queue.Queue(QUEUE_MAX)
         self._refused_count = 0
         self._is_closed = False
+        self._old_copies: set[str] = set()
         self._clean_images()
         self._room.measure()
         self._publish()
@@ -105,13 +106,13 @@ class Journal:
         """The next records that the cloud does not hold, in order; None when it holds them all."""
         return self._ask(lambda: self._store.batch(kind, limit))
 
-    def acked(self, ack: StreamAck) -> bool:
+    def acked(self, ack: StreamAck) -> None:
         """Learn the cloud's watermark; a lower one than before makes what is still held go out again.
 
-        False when the stream isn't this journal's. Raises JournalRefused when the cloud holds more than was ever
-        written here: then this journal is an old copy.
+        That of a stranger's stream changes nothing. One beyond what was ever written here means that this journal is
+        an old copy: it changes nothing either, and an alarm says so.
         """
-        return self._ask(lambda: self._learn(ack))
+        self._ask(lambda: self._learn(ack))
 
     # Images out
 
@@ -203,7 +204,7 @@ class Journal:
         try:
             settle = self._transact(group)
         except (sqlite3.Error, OSError) as exc:
-            log.error("journal_write_failed jobs=%d error=%s", len(group), exc)  # noqa: TRY400  the disk, not a bug
+            logger.error("journal_write_failed jobs=%d error=%s", len(group), exc)  # noqa: TRY400  the disk, not a bug
             self._forget_transaction()
             for _, ticket in group:
                 ticket.fail(JournalUnavailable(str(exc)))
@@ -231,7 +232,7 @@ class Journal:
             self._store.rollback()
         except sqlite3.Error as exc:
             # The next group's BEGIN meets the same disk and fails its own tickets.
-            log.error("journal_rollback_failed error=%s", exc)  # noqa: TRY400
+            logger.error("journal_rollback_failed error=%s", exc)  # noqa: TRY400
 
     def _append(self, kind: StreamKind, body: bytes, images: Sequence[ImageFile]) -> int:
         try:
@@ -267,25 +268,31 @@ class Journal:
 
     def _bury(self, lost_kind: str, count: int) -> None:
         now_ms = self._clock.wall_ms()
-        log.warning("journal_full lost_kind=%s count=%d", lost_kind, count)
+        logger.warning("journal_full lost_kind=%s count=%d", lost_kind, count)
         tombstone = Tombstone(at_ms=now_ms, lost_kind=lost_kind, count=count, reason="disk budget spent")
         self._store.append(StreamKind.INSPECTION, encode(tombstone))
         alarm = Alarm(at_ms=now_ms, code=AlarmCode.STORAGE_FULL, text=f"{count} of kind {lost_kind} lost")
         self._store.append(StreamKind.CONTROL, encode(alarm))
 
-    def _learn(self, ack: StreamAck) -> bool:
+    def _learn(self, ack: StreamAck) -> None:
         tail = next((tail for tail in self._store.tails.values() if tail.id == ack.stream), None)
-        if tail is None:
-            return False
+        if tail is None or ack.watermark == tail.acked_seq:
+            return
         if ack.watermark > tail.last_seq:
-            raise JournalRefused(
-                f"the cloud holds {ack.watermark} records of {tail.id}, only {tail.last_seq} were written"
-            )
+            self._warn_of_old_copy(tail, ack.watermark)
+            return
         if ack.watermark < tail.acked_seq:
-            log.warning("watermark_lowered stream=%s from=%d to=%d", tail.kind.value, tail.acked_seq, ack.watermark)
-        if ack.watermark != tail.acked_seq:
-            self._store.acked(tail.kind, ack.watermark, self._clock.wall_ms())
-        return True
+            logger.warning("watermark_lowered stream=%s from=%d to=%d", tail.kind.value, tail.acked_seq, ack.watermark)
+        self._store.acked(tail.kind, ack.watermark, self._clock.wall_ms())
+
+    def _warn_of_old_copy(self, tail: Tail, watermark: int) -> None:
+        if tail.id in self._old_copies:
+            return
+        self._old_copies.add(tail.id)
+        text = f"the cloud holds {watermark} records of the {tail.kind.value} stream, here are {tail.last_seq}"
+        logger.error("journal_is_old_copy stream=%s cloud=%d here=%d", tail.kind.value, watermark, tail.last_seq)
+        alarm = Alarm(at_ms=self._clock.wall_ms(), code=AlarmCode.JOURNAL_DAMAGED, text=text)
+        self._store.append(StreamKind.CONTROL, encode(alarm))
 
     def _upkeep(self) -> Callable[[], None]:
         before_ms = self._clock.wall_ms() - RETENTION_MS
@@ -303,7 +310,7 @@ class Journal:
         states = (ImageState.WAITING, ImageState.WANTED, ImageState.SENT, ImageState.UNWANTED)
         count = self._images.remove_unknown({image.sha256 for image in self._store.images_in(*states)})
         if count:
-            log.info("images_without_record_removed count=%d", count)
+            logger.info("images_without_record_removed count=%d", count)
 
 
 def _locked(path: Path) -> int:

@@ -1,27 +1,17 @@
 """What no model is asked about."""
 
-import cv2
 import numpy as np
 import pytest
 
-from edge_agent.contract.quality import BadImage, decoded, require_judgeable
+from edge_agent.contract.quality import BadImage, require_judgeable
 
 
 def picture(height_px=64, width_px=48):
     return np.random.default_rng(7).integers(0, 255, (height_px, width_px, 3), dtype=np.uint8)
 
 
-def test_a_real_picture_decodes_and_passes():
-    encoded = cv2.imencode(".png", picture())[1].tobytes()
-    pixels = decoded(encoded)
-    require_judgeable(pixels)
-    assert pixels.tolist() == picture().tolist()
-
-
-@pytest.mark.parametrize("encoded", [b"", b"not an image", b"\x89PNG\r\n\x1a\n" + b"\0" * 40])
-def test_bytes_that_are_no_image_are_refused(encoded):
-    with pytest.raises(BadImage):
-        decoded(encoded)
+def test_a_real_picture_passes():
+    require_judgeable(picture())
 
 
 @pytest.mark.parametrize(

@@ -100,7 +100,7 @@ def test_a_batch_stays_under_its_size_in_bytes(opened):
 def test_an_acked_stream_has_no_batch(opened):
     journal = opened()
     journal.append(result(1))
-    assert ack(journal, 1)
+    ack(journal, 1)
     assert journal.batch(INSPECTION, 10) is None
     assert journal.backlog().count == journal.backlog().bytes == 0
 
@@ -115,18 +115,21 @@ def test_a_lower_watermark_sends_again_what_is_held(opened):
     assert journal.backlog().count == 3
 
 
-def test_a_watermark_beyond_what_was_written_is_refused(opened):
+def test_a_watermark_beyond_what_was_written_changes_nothing_and_raises_one_alarm(opened):
     journal = opened()
     journal.append(result(1))
-    with pytest.raises(JournalRefused):
-        ack(journal, 2)
+    ack(journal, 2)
+    ack(journal, 3)
     assert journal.batch(INSPECTION, 10).first_seq == 1
+    alarms = [decode_record(item).code for item in journal.batch(CONTROL, 10).items]
+    assert alarms == [AlarmCode.JOURNAL_DAMAGED]
 
 
 def test_a_watermark_of_a_stranger_changes_nothing(opened):
     journal = opened()
     journal.append(result(1))
-    assert not journal.acked(StreamAck(stream="f" * 32, watermark=1))
+    journal.acked(StreamAck(stream="f" * 32, watermark=1))
+    assert journal.backlog().count == 1
 
 
 def test_records_are_kept_a_day_after_the_ack_and_then_forgotten(opened):

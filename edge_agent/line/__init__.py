@@ -1,0 +1,1 @@
+"""The line as the agent touches it: cameras in, verdicts out."""

@@ -1,0 +1,1 @@
+"""Inspection. Nothing in here knows that there is a network."""
