@@ -14,12 +14,15 @@ class Rollout(models.Model):
     state = models.CharField(max_length=20, choices=RolloutState.choices, default=RolloutState.DRAFT)
     state_reason = models.CharField(max_length=500, blank=True)
     """One sentence with rule, value, limit and n whenever the product itself moved it."""
+    state_since = models.DateTimeField()
     plan = models.JSONField()
     """Shares, soak seconds, limits: `apps.rollouts.policy.Plan` as JSON."""
     content_hash = models.CharField(max_length=64, blank=True)
     """What was submitted; an approval binds to it, an edit voids it."""
     is_demo = models.BooleanField(default=False)
     created_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
+    authors = models.ManyToManyField(settings.AUTH_USER_MODEL, related_name="+")
+    """Everybody who wrote any of it: none of them may approve it."""
     created_at = models.DateTimeField(auto_now_add=True)
     submitted_at = models.DateTimeField(null=True)
     decided_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, related_name="+")
@@ -57,6 +60,8 @@ class Target(models.Model):
     """What the device ran before, and runs again when the rollout is taken back."""
     evidence = models.JSONField(default=dict)
     offered_at = models.DateTimeField(null=True)
+    last_step_id = models.BigIntegerField(default=0)
+    """Up to here the device's update steps were read. One device's steps are stored in order, so nothing is skipped."""
     changed_at = models.DateTimeField(null=True)
     confirmed_at = models.DateTimeField(null=True)
 

@@ -21,9 +21,7 @@ class RolloutState(TextChoices):
 ROLLOUT_MOVES: dict[str, frozenset[str]] = {
     RolloutState.DRAFT: frozenset({RolloutState.AWAITING_APPROVAL}),
     # An edit voids the submission: back to draft.
-    RolloutState.AWAITING_APPROVAL: frozenset(
-        {RolloutState.SCHEDULED, RolloutState.REJECTED, RolloutState.DRAFT}
-    ),
+    RolloutState.AWAITING_APPROVAL: frozenset({RolloutState.SCHEDULED, RolloutState.REJECTED, RolloutState.DRAFT}),
     RolloutState.SCHEDULED: frozenset({RolloutState.RUNNING, RolloutState.STOPPED}),
     RolloutState.RUNNING: frozenset(
         {RolloutState.PAUSED, RolloutState.COMPLETED, RolloutState.RETURNING, RolloutState.STOPPED}
@@ -48,11 +46,12 @@ class StageState(TextChoices):
 
 STAGE_MOVES: dict[str, frozenset[str]] = {
     StageState.WAITING: frozenset({StageState.DEPLOYING}),
-    StageState.DEPLOYING: frozenset({StageState.SOAKING, StageState.FAILED}),
+    StageState.DEPLOYING: frozenset({StageState.SOAKING, StageState.FAILED, StageState.PASSED}),
     # A late device may return to the wave.
     StageState.SOAKING: frozenset({StageState.PASSED, StageState.FAILED, StageState.DEPLOYING}),
     StageState.PASSED: frozenset(),
-    StageState.FAILED: frozenset(),
+    # A person may advance past a failed gate, with a reason that stays on record.
+    StageState.FAILED: frozenset({StageState.PASSED}),
 }
 
 
@@ -92,13 +91,13 @@ _ON_DEVICE = (
 )
 
 TARGET_MOVES: dict[str, frozenset[str]] = {
-    TargetState.PENDING: frozenset(
-        {TargetState.OFFERED, TargetState.ALREADY_THERE, TargetState.INCOMPATIBLE, TargetState.WITHDRAWN}
-    ),
+    # A pause takes an offer back to pending; a device that had just heard of it may report on it all the same.
+    TargetState.PENDING: frozenset(_ON_DEVICE) | _ENDS - {TargetState.TIMED_OUT},
     # The device reports where it is: any later step may be the next one we hear of, and after a restart an earlier one.
-    **{state: (frozenset(_ON_DEVICE) | _ENDS) - {state} for state in _ON_DEVICE},
+    **{state: (frozenset(_ON_DEVICE) | _ENDS) - {state} for state in _ON_DEVICE if state != TargetState.OFFERED},
+    TargetState.OFFERED: (frozenset(_ON_DEVICE) | _ENDS | {TargetState.PENDING}) - {TargetState.OFFERED},
     # What the device reports overrides what the server believed.
-    TargetState.TIMED_OUT: (frozenset(_ON_DEVICE) | _ENDS) - {TargetState.TIMED_OUT},
+    TargetState.TIMED_OUT: (frozenset(_ON_DEVICE) | _ENDS | {TargetState.PENDING}) - {TargetState.TIMED_OUT},
     TargetState.CONFIRMED: frozenset({TargetState.ROLLED_BACK, TargetState.WITHDRAWN}),
     TargetState.ROLLED_BACK: frozenset(),
     TargetState.FAILED: frozenset(),
@@ -107,8 +106,31 @@ TARGET_MOVES: dict[str, frozenset[str]] = {
     TargetState.WITHDRAWN: frozenset(),
 }
 TARGET_ENDS = _ENDS
+TARGET_OPEN = frozenset(_ON_DEVICE) | {TargetState.PENDING}
+TARGET_ON_DEVICE = frozenset(_ON_DEVICE)
 TARGET_DONE = frozenset({TargetState.CONFIRMED, TargetState.ALREADY_THERE})
 TARGET_FAILURES = frozenset({TargetState.ROLLED_BACK, TargetState.FAILED, TargetState.TIMED_OUT})
+
+
+class TimedOut(TextChoices):
+    """Why a target timed out. Only the second one speaks against the version."""
+
+    UNREACHABLE = "unreachable"
+    NO_PROGRESS = "no_progress"
+
+
+class Verb(TextChoices):
+    """What a person can do with a rollout."""
+
+    EDIT = "edit"
+    SUBMIT = "submit"
+    APPROVE = "approve"
+    REJECT = "reject"
+    PAUSE = "pause"
+    RESUME = "resume"
+    ADVANCE_NOW = "advance_now"
+    STOP = "stop"
+    ROLL_BACK = "roll_back"
 
 
 class Gate(StrEnum):

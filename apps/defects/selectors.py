@@ -1,0 +1,96 @@
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from django.db.models import Min, Q, QuerySet
+
+from apps.accounts.models import User
+from apps.accounts.rights import Permission
+from apps.accounts.selectors import Scope, scope
+from apps.core.errors import NotFound
+from apps.defects.models import FlaggedImage, Review
+from apps.defects.states import ReviewState
+from apps.models.models import ModelVersion
+
+WANTED_MAX = 50
+"""Images asked for at a time: a device that was offline for days uploads in turns, newest need first."""
+SITE = "device__line__site_id"
+
+
+@dataclass(frozen=True, slots=True)
+class Choices:
+    """What a person may call an image: the class that means good, and the defects in the model's order."""
+
+    good: str = "good"
+    defects: tuple[str, ...] = ("defect",)
+
+
+@dataclass(frozen=True, slots=True)
+class QueueNow:
+    waiting_count: int
+    claimed_count: int
+    oldest_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """What one person did today (UTC), and how fast: seconds per verdict over the last 20."""
+
+    today_count: int
+    seconds_per_verdict: float | None
+
+
+def images_wanted(device_id: object) -> list[str]:
+    """SHA-256 of the images that this device flagged and has not uploaded yet, most wanted first."""
+    rows = FlaggedImage.objects.filter(device_id=device_id, state=ReviewState.AWAITING_IMAGE)
+    return list(rows.order_by("-rank", "id").values_list("sha256", flat=True)[:WANTED_MAX])
+
+
+def flags_seen_by(user: User) -> QuerySet[FlaggedImage]:
+    """The flagged images of the sites whose images this person may see."""
+    rows = FlaggedImage.objects.select_related("device__line__site")
+    return scope(user, Permission.SEE_IMAGES).narrow(rows, SITE)
+
+
+def flag_seen_by(user: User, flag_id: int) -> FlaggedImage:
+    """Raises NotFound for an image of another site, as for one that does not exist."""
+    flag = flags_seen_by(user).filter(pk=flag_id).first()
+    if flag is None:
+        raise NotFound("There is no such flagged image.")
+    return flag
+
+
+def review_queue(scope: Scope, now: datetime) -> QueueNow:
+    rows = scope.narrow(FlaggedImage.objects.all(), SITE)
+    waiting = rows.filter(is_free(now))
+    claimed = rows.filter(state=ReviewState.CLAIMED, claimed_until__gt=now)
+    return QueueNow(waiting.count(), claimed.count(), waiting.aggregate(at=Min("arrived_at"))["at"])
+
+
+def is_free(now: datetime) -> Q:
+    """Waits for a reviewer, or its lease ran out."""
+    return Q(state=ReviewState.WAITING) | Q(state=ReviewState.CLAIMED, claimed_until__lte=now)
+
+
+def pace(user: User, now: datetime) -> Pace:
+    mine = Review.objects.filter(by=user, undone_at=None)
+    today = mine.filter(at__gte=now - timedelta(hours=now.hour, minutes=now.minute, seconds=now.second))
+    latest = mine.exclude(seconds=None).order_by("-at").values_list("seconds", flat=True)[:20]
+    seconds = [second for second in latest if second is not None]
+    return Pace(today.count(), sum(seconds) / len(seconds) if seconds else None)
+
+
+def choices_of(flags: Iterable[FlaggedImage]) -> dict[int, Choices]:
+    """By flag id, what the model that judged it can tell apart; one query for all."""
+    flags = list(flags)
+    rows = ModelVersion.objects.filter(digest__in={flag.model_digest for flag in flags if flag.model_digest})
+    known = {row.digest: _choices(row.manifest) for row in rows}
+    return {flag.pk: known.get(flag.model_digest or "", Choices()) for flag in flags}
+
+
+def _choices(manifest: dict[str, object]) -> Choices:
+    """From the manifest's own words; a manifest was validated before it became a version."""
+    decision, labels = manifest.get("decision"), manifest.get("labels")
+    good = str(decision.get("good_label", "good")) if isinstance(decision, dict) else "good"
+    defects = tuple(str(label) for label in labels if label != good) if isinstance(labels, list) else ()
+    return Choices(good, defects or ("defect",))
