@@ -12,6 +12,8 @@ RIGHTS: dict[str, Right] = {
     "accounts:sign_out": SIGNED_IN,
     # dashboard
     "dashboard:overview": Permission.SEE_FLEET,
+    "dashboard:nav_entries": SIGNED_IN,
     # api
     "api:schema": SIGNED_IN,
+    "api:me": SIGNED_IN,
 }

@@ -1,6 +1,7 @@
 """All settings. The environment is read here and nowhere else; see docs/settings.md."""
 
 import os
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
@@ -139,8 +140,10 @@ USE_TZ = True
 TIME_ZONE = "UTC"
 
 STATIC_URL = "static/"
-STATIC_ROOT = DATA_DIR / "static"
-STATICFILES_DIRS = [BASE_DIR / "static"]
+# find_spec, because importing plotly costs a second and only its script is wanted.
+_PLOTLY = find_spec("plotly")
+assert _PLOTLY is not None and _PLOTLY.origin, "requirements/server.in names plotly"
+STATICFILES_DIRS = [BASE_DIR / "static", ("plotly", str(Path(_PLOTLY.origin).parent / "package_data"))]
 WHITENOISE_USE_FINDERS = True
 WHITENOISE_AUTOREFRESH = DEBUG
 FILES_DIR = DATA_DIR / "files"

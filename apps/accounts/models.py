@@ -23,7 +23,5 @@ class Membership(models.Model):
 
     class Meta:
         constraints = [
-            models.UniqueConstraint(
-                fields=["user", "role", "site_id"], name="membership_once", nulls_distinct=False
-            ),
+            models.UniqueConstraint(fields=["user", "role", "site_id"], name="membership_once", nulls_distinct=False),
         ]
