@@ -39,7 +39,7 @@ drills: .venv/.installed ## slow proofs of the promises under failure
 	$(BIN)/python -m pytest -m drill tests/drills $(ARGS)
 
 bench: .venv/.installed ## measure again every figure of docs/benchmarks.md
-	@for figure in benchmarks/*.py; do echo "== $$figure"; $(BIN)/python "$$figure" || exit 1; done
+	@for figure in $(wildcard benchmarks/*.py); do echo "== $$figure"; $(BIN)/python "$$figure" || exit 1; done
 
 screenshots: .venv/.installed browser ## take the README's pictures again
 	$(BIN)/python -m tests.kit.screenshots

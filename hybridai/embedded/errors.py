@@ -67,4 +67,4 @@ def explained(name: str, log_file: Path, log_tail: str) -> EmbeddedError:
     if "Permission denied" in log_tail:
         return no_permission(log_file.parent, f"see {log_file}")
     last = log_tail.strip().splitlines()[-1:] or ["it wrote nothing"]
-    return ServerFailed(f"{name} did not start: {last[0]} (whole log: {log_file}).")
+    return ServerFailed(f"{name} failed: {last[0]} (whole log: {log_file}).")

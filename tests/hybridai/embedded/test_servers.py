@@ -3,7 +3,8 @@
 import os
 import stat
 import subprocess
-from collections.abc import Iterator
+import sys
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -14,7 +15,7 @@ import redis
 
 from hybridai.embedded import postgres
 from hybridai.embedded.children import Child, ChildSpec
-from hybridai.embedded.errors import DataFolderInUse, DiskFull, ServerFailed, explained
+from hybridai.embedded.errors import BinariesMissing, DataFolderInUse, DiskFull, ServerFailed, explained
 from hybridai.embedded.locations import Locations, locations
 from hybridai.embedded.postgres import postgres_spec
 from hybridai.embedded.valkey import valkey_spec
@@ -116,3 +117,12 @@ def test_a_server_that_cannot_start_says_why_and_where_to_read_on(where: Locatio
 def test_a_full_disk_is_recognised_in_a_servers_last_words(tmp_path: Path) -> None:
     last_words = 'FATAL:  could not write lock file "postmaster.pid": No space left on device\n'
     assert isinstance(explained("postgres", tmp_path / "postgres.log", last_words), DiskFull)
+
+
+@pytest.mark.parametrize(("spec_of", "way_out"), [(postgres_spec, "DATABASE_URL"), (valkey_spec, "REDIS_URL")])
+def test_missing_programs_are_named_with_both_ways_out(
+    where: Locations, monkeypatch: pytest.MonkeyPatch, spec_of: Callable[[Locations], ChildSpec], way_out: str
+) -> None:
+    monkeypatch.setattr(sys, "path", [])
+    with pytest.raises(BinariesMissing, match=f"not installed.*{way_out}"):
+        spec_of(where)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.hybridai.embedded.conftest import Run, eventually
+from tests.kit.programs import Run, eventually
 
 Start = Callable[[str], Run]
 
