@@ -51,10 +51,8 @@ class Review(models.Model):
     seconds = models.FloatField(null=True)
     is_deciding = models.BooleanField(default=True)
     """False: somebody had judged the image before this verdict arrived. It is kept as a second opinion."""
-    labelled_sha256 = models.CharField(max_length=64, blank=True)
-    """The data set's image that got the label; empty when no label went back."""
-    previous_label = models.CharField(max_length=100, blank=True)
-    """What that image was called before; an undo says it again."""
+    is_label_sent = models.BooleanField(default=False)
+    """A data set took the label, so an undo has something to take back."""
     undone_at = models.DateTimeField(null=True)
 
     class Meta:

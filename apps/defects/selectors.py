@@ -1,6 +1,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from uuid import UUID
 
 from django.db.models import Min, Q, QuerySet
 
@@ -40,7 +41,7 @@ class Pace:
     seconds_per_verdict: float | None
 
 
-def images_wanted(device_id: object) -> list[str]:
+def images_wanted(device_id: UUID | str) -> list[str]:
     """SHA-256 of the images that this device flagged and has not uploaded yet, most wanted first."""
     rows = FlaggedImage.objects.filter(device_id=device_id, state=ReviewState.AWAITING_IMAGE)
     return list(rows.order_by("-rank", "id").values_list("sha256", flat=True)[:WANTED_MAX])

@@ -17,8 +17,7 @@ from apps.core.doorbell import ring
 from apps.core.errors import Conflict, NotFound, Wrong
 from apps.core.moves import move, require_legal
 from apps.core.services import audit
-from apps.datasets.models import Label
-from apps.datasets.services import review_label_add
+from apps.datasets.services import review_label_add, review_label_undo
 from apps.defects import policy
 from apps.defects.events import ReviewChanged
 from apps.defects.models import FlaggedImage, Review
@@ -235,7 +234,7 @@ def _settle(flag: FlaggedImage, review: Review, now: datetime) -> None:
         return
     _flag_move(flag, ReviewState.LABELLED, claimed_by=None, claimed_until=None)
     if review.label:
-        _label_send(flag, review, now)
+        review.is_label_sent = _label_send(flag, review, now)
 
 
 def _flag_move(flag: FlaggedImage, new: ReviewState, **changes: object) -> None:
@@ -244,25 +243,29 @@ def _flag_move(flag: FlaggedImage, new: ReviewState, **changes: object) -> None:
     flag.state = new
 
 
-def _label_send(flag: FlaggedImage, review: Review, now: datetime) -> None:
-    """A replayed picture goes back to the image it came from; any other becomes an image of the data set."""
-    for sha256 in filter(None, (flag.source, flag.sha256)):
-        previous = _label_now(sha256)
-        if review_label_add(sha256=sha256, label=review.label, by=review.by, flag_id=flag.pk, now=now):
-            review.labelled_sha256, review.previous_label = sha256, previous
-            return
+def _label_send(flag: FlaggedImage, review: Review, now: datetime) -> bool:
+    """A replayed picture's label goes to the image it came from; any other picture becomes an image of the data set.
 
-
-def _label_now(sha256: str) -> str:
-    latest = Label.objects.filter(image__sha256=sha256).order_by("-at", "-id").first()
-    return latest.label if latest else ""
+    False: no data set took it. The verdict stays on record either way.
+    """
+    try:
+        sent = (
+            review_label_add(sha256=sha256, label=review.label, by=review.by, flag_id=flag.pk, now=now)
+            for sha256 in (flag.source, flag.sha256)
+            if sha256
+        )
+        return any(sent)
+    except Wrong as exc:
+        logger.warning("review_label_refused flag=%s label=%s error=%s", flag.pk, review.label, exc)
+        return False
 
 
 @transaction.atomic
 def review_undo(*, by: User, now: datetime) -> FlaggedImage | None:
     """Take back this person's latest verdict, up to 20 back, and hand out the image again; None: nothing to undo.
 
-    A label that went to the data set stays in its history; the one that held before is said again.
+    The label that went to the data set is taken back, so that the one before it holds again; the verdict itself stays
+    on record as undone.
     """
     latest = Review.objects.filter(by=by).order_by("-at", "-id")[:UNDO_DEPTH]
     review = next((review for review in latest if review.undone_at is None), None)
@@ -270,10 +273,8 @@ def review_undo(*, by: User, now: datetime) -> FlaggedImage | None:
         return None
     flag = _flag_locked(review.flag_id, by)
     Review.objects.filter(pk=review.pk).update(undone_at=now)
-    if review.labelled_sha256 and review.previous_label:
-        review_label_add(
-            sha256=review.labelled_sha256, label=review.previous_label, by=by, flag_id=flag.pk, now=now
-        )  # fmt: skip
+    if review.is_label_sent:
+        review_label_undo(flag_id=flag.pk)
     _hand_out_again(flag, by, now)
     _write_down(flag, by, "review_undo", now, detail=_audit_detail(review))
     return flag
