@@ -13,3 +13,4 @@ app.conf.task_routes = {
     "apps.models.tasks.training_run": {"queue": "train"},
     "apps.models.tasks.optimization_run": {"queue": "optimize"},
 }
+app.conf.beat_schedule = {"worker_canary": {"task": "apps.core.tasks.worker_canary", "schedule": 10.0}}

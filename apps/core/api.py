@@ -15,7 +15,7 @@ class PageNumberPagination(pagination.PageNumberPagination):
     max_page_size = 500
 
 
-def error_reply(exc: Exception, context: dict[str, Any]) -> Response | None:
+def error_reply(exc: Exception, _context: dict[str, Any]) -> Response | None:
     """`{"error": "<one sentence>", "code": "<word>", "fields": {...}}` for every refusal."""
     if isinstance(exc, ProductError):
         return _product_reply(exc)

@@ -1,5 +1,12 @@
+from datetime import datetime
+
+import redis
+from django.core.cache import cache
+
 from apps.core.models import AuditRow
 from apps.core.services import GENESIS_HASH, audit_hash
+
+WORKER_SEEN_KEY = "core:worker_seen"
 
 
 def audit_first_break() -> str | None:
@@ -12,3 +19,12 @@ def audit_first_break() -> str | None:
             return f"row {row.pk}: its content was changed"
         previous = row.hash
     return None
+
+
+def worker_silence_s(now: datetime) -> float | None:
+    """For how long no Celery worker has run the canary. None: never seen, or the cache cannot be asked."""
+    try:
+        seen = cache.get(WORKER_SEEN_KEY)
+    except redis.RedisError:
+        return None
+    return None if seen is None else now.timestamp() - float(seen)

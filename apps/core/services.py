@@ -18,7 +18,7 @@ def audit(
     *,
     actor: str,
     verb: str,
-    object: str,  # noqa: A002  the standard term of an audit row
+    object: str,
     site_id: int | None = None,
     detail: Mapping[str, object] | None = None,
     at: datetime | None = None,
