@@ -12,7 +12,7 @@ class Dataset(models.Model):
     """The classes in order; the first one means good."""
     state = models.CharField(max_length=20, choices=ImportState.choices, default=ImportState.RUNNING)
     progress = models.JSONField(default=dict)
-    """`done`, `of`, `skipped` (a list of file and reason)."""
+    """`done`, `of`, `skipped_count`, `skipped` (the first of them: `file` and `reason`), and `error` when it failed."""
     created_at = models.DateTimeField(auto_now_add=True)
 
 
@@ -26,6 +26,7 @@ class Image(models.Model):
     height_px = models.PositiveIntegerField()
     group = models.CharField(max_length=64)
     """Near-duplicates share a group, and a group is never torn across splits."""
+    perceptual_hash = models.CharField(max_length=64)
     defect_ratio = models.FloatField(null=True)
     """The source's own probability of a defect, where it gives one."""
     attributes = models.JSONField(default=dict)
@@ -33,11 +34,11 @@ class Image(models.Model):
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["dataset", "sha256"], name="image_once_per_dataset")]
-        indexes = [models.Index(fields=["sha256"])]
+        indexes = [models.Index(fields=["sha256"]), models.Index(fields=["dataset", "group"])]
 
 
 class Label(models.Model):
-    """Who called an image what, and when; the latest one holds, none is ever changed."""
+    """Who called an image what, and when; the latest one holds, none is ever changed; an undone review goes."""
 
     image = models.ForeignKey(Image, on_delete=models.CASCADE, related_name="labels")
     label = models.CharField(max_length=100)
@@ -58,7 +59,7 @@ class DatasetVersion(models.Model):
     digest = models.CharField(max_length=64)
     """SHA-256 over the members in order."""
     seed = models.PositiveIntegerField()
-    created_at = models.DateTimeField(auto_now_add=True)
+    created_at = models.DateTimeField()
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["dataset", "number"], name="dataset_version_once")]

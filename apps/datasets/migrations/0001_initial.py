@@ -34,7 +34,7 @@ class Migration(migrations.Migration):
                 ('number', models.PositiveIntegerField()),
                 ('digest', models.CharField(max_length=64)),
                 ('seed', models.PositiveIntegerField()),
-                ('created_at', models.DateTimeField(auto_now_add=True)),
+                ('created_at', models.DateTimeField()),
                 ('dataset', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='versions', to='datasets.dataset')),
             ],
         ),
@@ -47,6 +47,7 @@ class Migration(migrations.Migration):
                 ('width_px', models.PositiveIntegerField()),
                 ('height_px', models.PositiveIntegerField()),
                 ('group', models.CharField(max_length=64)),
+                ('perceptual_hash', models.CharField(max_length=64)),
                 ('defect_ratio', models.FloatField(null=True)),
                 ('attributes', models.JSONField(default=dict)),
                 ('created_at', models.DateTimeField(auto_now_add=True)),
@@ -81,6 +82,10 @@ class Migration(migrations.Migration):
         migrations.AddIndex(
             model_name='image',
             index=models.Index(fields=['sha256'], name='datasets_im_sha256_4ba86d_idx'),
+        ),
+        migrations.AddIndex(
+            model_name='image',
+            index=models.Index(fields=['dataset', 'group'], name='datasets_im_dataset_aba71b_idx'),
         ),
         migrations.AddConstraint(
             model_name='image',
