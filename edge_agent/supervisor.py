@@ -18,7 +18,8 @@ JOIN_S = 10.0
 
 
 class Part(Protocol):
-    name: str
+    @property
+    def name(self) -> str: ...
 
     def run(self, stop: threading.Event) -> None:
         """Work until `stop` is set, and return soon after. Raising, or returning before, counts as a failure."""

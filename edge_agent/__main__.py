@@ -1,0 +1,118 @@
+"""The command line: enrol | run | status | doctor. Answers on standard output, the log on standard error."""
+
+import argparse
+import logging
+import signal
+import sys
+import threading
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from types import FrameType
+
+from edge_agent import __version__
+from edge_agent.agent import Agent
+from edge_agent.clock import Clock, SystemClock
+from edge_agent.cloud import CloudRefused, CloudUnreachable, HttpCloud
+from edge_agent.config import Config, ConfigError, load_config
+from edge_agent.enrolment import AlreadyEnrolled, EnrolmentOrder, enrol
+from edge_agent.identity import Credentials, IdentityError
+from edge_agent.journal import JournalRefused
+from edge_agent.status import status_text
+
+logger = logging.getLogger("edge_agent")
+
+EXIT_FAILED = 1
+EXIT_WRONG = 2
+"""The command or the configuration is wrong; starting again will not help."""
+EXIT_TRY_LATER = 75
+"""As sysexits.h says for a passing failure."""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    options = _parser().parse_args(arguments)
+    log_to_stderr()
+    answer: int = options.act(options)
+    return answer
+
+
+def log_to_stderr() -> None:
+    logging.basicConfig(
+        stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(levelname)s %(threadName)s %(name)s %(message)s"
+    )
+    # A line per request would drown what matters.
+    logging.getLogger("httpx").setLevel(logging.WARNING)
+
+
+def run_agent(config_file: Path, compose: Callable[[Config, Clock], Agent]) -> int:
+    """Inspect until SIGTERM or SIGINT. Returns the exit status."""
+    stop = threading.Event()
+
+    def stop_on(number: int, frame: FrameType | None) -> None:
+        del number, frame
+        stop.set()
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, stop_on)
+    try:
+        agent = compose(load_config(config_file), SystemClock())
+    except (ConfigError, IdentityError, JournalRefused) as exc:
+        return _refused("agent_not_started", exc)
+    return 0 if agent.run(stop) else EXIT_FAILED
+
+
+def _run(options: argparse.Namespace) -> int:
+    return run_agent(options.config, Agent)
+
+
+def _enrol(options: argparse.Namespace) -> int:
+    order = EnrolmentOrder(cloud_url=options.cloud, code=options.code, folder=options.data, replaces=options.replace)
+
+    def connect(credentials: Credentials) -> HttpCloud:
+        return HttpCloud(options.cloud, credentials=credentials, clock=SystemClock(), ca_file=options.ca_file)
+
+    try:
+        device = enrol(order, connect=connect)
+    except CloudUnreachable as exc:
+        logger.error("cloud_unreachable error=%s", exc)  # noqa: TRY400  a sentence, not a stack
+        return EXIT_TRY_LATER
+    except (CloudRefused, AlreadyEnrolled, IdentityError, OSError) as exc:
+        return _refused("not_enrolled", exc)
+    sys.stdout.write(f"Enrolled as {device.name} at {device.site}, {device.line}.\n")
+    return 0
+
+
+def _status(options: argparse.Namespace) -> int:
+    try:
+        sys.stdout.write(status_text(options.data) + "\n")
+    except IdentityError as exc:
+        return _refused("status_unreadable", exc)
+    return 0
+
+
+def _refused(event: str, error: Exception) -> int:
+    logger.error("%s error=%s", event, error)
+    return EXIT_WRONG
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="edge-agent", description="Inspects every item locally.")
+    parser.add_argument("--version", action="version", version=__version__)
+    verbs = parser.add_subparsers(required=True, metavar="enrol | run | status | doctor")
+    verb = verbs.add_parser("enrol", aliases=["enroll"], help="become a device of a cloud with a one-time code")
+    verb.add_argument("--cloud", required=True, metavar="URL")
+    verb.add_argument("--code", required=True)
+    verb.add_argument("--data", required=True, type=Path, metavar="FOLDER")
+    verb.add_argument("--ca-file", type=Path, metavar="FILE", help="the plant's own certificate authority")
+    verb.add_argument("--replace", action="store_true", help="give up the identity that the folder has")
+    verb.set_defaults(act=_enrol)
+    verb = verbs.add_parser("run", help="inspect until stopped")
+    verb.add_argument("--config", required=True, type=Path, metavar="FILE")
+    verb.set_defaults(act=_run)
+    verb = verbs.add_parser("status", help="show what the data folder says")
+    verb.add_argument("--data", required=True, type=Path, metavar="FOLDER")
+    verb.set_defaults(act=_status)
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,181 @@
+"""Puts the agent together; the only file that knows all parts."""
+
+import logging
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+
+from edge_agent.checkin import Checkin, CheckinFacts
+from edge_agent.clock import Clock
+from edge_agent.cloud import HttpCloud
+from edge_agent.commands import Commands
+from edge_agent.config import Config, OutputConfig, OutputKind
+from edge_agent.hardware import hardware
+from edge_agent.health import HealthMeter, HealthReporter
+from edge_agent.identity import Identity, load_identity
+from edge_agent.journal import Journal
+from edge_agent.line.outputs import LinesOutput, LogOutput, Output, SilentOutput
+from edge_agent.line.replay import ReplayCamera
+from edge_agent.orders import Orders
+from edge_agent.pipeline.loop import InspectionLoop, LineFacts, LineParts
+from edge_agent.supervisor import Part, Supervisor
+from edge_agent.sync import Sync
+from edge_agent.update.slots import Slots
+from edge_agent.update.trial import run_trial
+from edge_agent.update.trust import TargetDownload, TrustedRepository
+from edge_agent.update.updater import UpdateParts, Updater
+from edge_agent.update.versions import Versions
+from edge_agent.wire.configuration import OperationSettings
+from edge_agent.wire.words import CommandKind
+
+logger = logging.getLogger(__name__)
+
+JOURNAL_FOLDER = "journal"
+VERSIONS_FOLDER = "versions"
+TRUST_FOLDER = "trust"
+DOWNLOADS_FOLDER = "downloads"
+SETTINGS_LOOK_S = 1.0
+
+JournalOpener = Callable[[Path, Clock], Journal]
+
+
+class Agent:
+    """A composed device. Opening takes the data folder for this process; `run` returns when all parts have stopped."""
+
+    def __init__(self, config: Config, clock: Clock, *, open_journal: JournalOpener = Journal) -> None:
+        """Raises IdentityError, JournalError, OSError."""
+        folder = config.data_folder
+        self._config = config
+        self._clock = clock
+        self._identity = load_identity(folder)
+        self._hardware = hardware()
+        self._orders = Orders(folder, clock)
+        self._journal = open_journal(folder / JOURNAL_FOLDER, clock)
+        self._versions = Versions(folder / VERSIONS_FOLDER)
+        self._slots = Slots(folder, self._versions)
+        self._cloud = _cloud(config, self._identity, clock)
+        self._supervisor = Supervisor(self._parts(), clock)
+
+    def run(self, stop: threading.Event) -> bool:
+        """Work until `stop` is set. False: a part could not be kept running, so start the process anew."""
+        self._slots.load_on_start()
+        device = self._identity.device
+        logger.info("agent_ready device=%s model=%s", device.name, self._slots.active_digest)
+        is_well = self._supervisor.run(stop)
+        self._journal.close()
+        self._cloud.close()
+        logger.info("agent_stopped is_well=%s", is_well)
+        return is_well
+
+    def _operation(self) -> OperationSettings:
+        return self._orders.configuration.operation
+
+    def _parts(self) -> list[Part]:
+        """In the order in which they stop: first what makes records, last what sends them."""
+        meter = HealthMeter(
+            self._config.data_folder,
+            journal=self._journal,
+            settings=self._operation,
+            restart_count=lambda: self._supervisor.restart_count,
+            clock=self._clock,
+        )
+        return [
+            self._loop(),
+            HealthReporter(meter, journal=self._journal, settings=self._operation, clock=self._clock),
+            self._commands(meter),
+            AppliedSettings(self._orders, self._journal, self._clock),
+            self._checkin(),
+            self._updater(),
+            Sync(self._cloud, journal=self._journal, interval_s=self._sync_interval_s, clock=self._clock),
+        ]
+
+    def _loop(self) -> InspectionLoop:
+        config, device = self._config, self._identity.device
+        parts = LineParts(
+            camera=ReplayCamera(config.camera, self._clock),
+            slots=self._slots,
+            journal=self._journal,
+            output=_output(config.output),
+            configuration=lambda: self._orders.configuration,
+        )
+        line = config.line.name or device.line
+        facts = LineFacts(line=line, sampling_seed=device.device_id, takt_ms=config.line.takt_ms)
+        return InspectionLoop(parts, facts, self._clock)
+
+    def _commands(self, meter: HealthMeter) -> Commands:
+        return Commands(
+            self._config.data_folder,
+            orders=self._orders,
+            journal=self._journal,
+            clock=self._clock,
+            handlers={CommandKind.HEALTH_CHECK: lambda: health_text(meter)},
+        )
+
+    def _checkin(self) -> Checkin:
+        return Checkin(
+            self._cloud,
+            orders=self._orders,
+            versions=self._slots,
+            journal=self._journal,
+            clock=self._clock,
+            facts=CheckinFacts(hardware=self._hardware),
+        )
+
+    def _updater(self) -> Updater:
+        folder = self._config.data_folder
+        repository = TrustedRepository(
+            folder / TRUST_FOLDER,
+            root=self._identity.device.tuf_root,
+            cloud=self._cloud,
+            now_ms=self._cloud.server_time.now_ms,
+        )
+        parts = UpdateParts(
+            slots=self._slots,
+            versions=self._versions,
+            repository=repository,
+            downloads=TargetDownload(folder / DOWNLOADS_FOLDER, self._cloud),
+            hardware=self._hardware,
+            trial=lambda version, stop: run_trial(version, clock=self._clock, stop=stop),
+        )
+        return Updater(folder, orders=self._orders, journal=self._journal, clock=self._clock, parts=parts)
+
+    def _sync_interval_s(self) -> float:
+        return self._config.sync.interval_s or self._operation().sync_interval_s
+
+
+@dataclass(frozen=True, slots=True)
+class AppliedSettings:
+    """Brings the settings that nobody asks for by themselves to those they concern."""
+
+    orders: Orders
+    journal: Journal
+    clock: Clock
+    name: str = "settings"
+
+    def run(self, stop: threading.Event) -> None:
+        applied: OperationSettings | None = None
+        while not stop.is_set():
+            operation = self.orders.configuration.operation
+            if operation != applied:
+                self.journal.budget(operation.disk_budget_mb * 1024 * 1024)
+                logging.getLogger("edge_agent").setLevel(operation.log_level.upper())
+                applied = operation
+            self.clock.wait(stop, SETTINGS_LOOK_S)
+
+
+def health_text(meter: HealthMeter) -> str:
+    """The answer to a health check, for people."""
+    return msgspec.json.format(msgspec.json.encode(meter.facts()), indent=2).decode()
+
+
+def _cloud(config: Config, identity: Identity, clock: Clock) -> HttpCloud:
+    return HttpCloud(config.cloud_url, credentials=identity.credentials(), clock=clock, ca_file=config.ca_file)
+
+
+def _output(config: OutputConfig) -> Output:
+    if config.kind is OutputKind.LINES and config.file is not None:
+        return LinesOutput(config.file)
+    return LogOutput() if config.kind is OutputKind.LOG else SilentOutput()
