@@ -37,9 +37,7 @@ class Device(models.Model):
 
     class Meta:
         constraints = [
-            models.UniqueConstraint(
-                fields=["public_key"], condition=~models.Q(public_key=""), name="device_key_once"
-            ),
+            models.UniqueConstraint(fields=["public_key"], condition=~models.Q(public_key=""), name="device_key_once"),
         ]
 
 

@@ -1,0 +1,19 @@
+"""What others may want to hear of sooner. Each carries ids only; the rows are the truth."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceChanged:
+    device_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class ConfigurationChanged:
+    device_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class CommandChanged:
+    device_id: str
+    command_id: str
