@@ -15,6 +15,8 @@ class Stream(models.Model):
     """The highest number that the device has said it wrote."""
     duplicate_count = models.BigIntegerField(default=0)
     """Records that came again after they were stored, and were not stored twice."""
+    expired_count = models.BigIntegerField(default=0)
+    """Records that were stored and dropped again when their retention was over."""
     created_at = models.DateTimeField(auto_now_add=True)
     changed_at = models.DateTimeField(auto_now=True)
 
@@ -25,9 +27,13 @@ class Result(models.Model):
     pk = models.CompositePrimaryKey("arrived_on", "stream", "seq")
     arrived_on = models.DateField()
     arrived_at = models.DateTimeField()
-    stream = models.ForeignKey(Stream, on_delete=models.DO_NOTHING, related_name="+", db_constraint=False)
+    stream = models.ForeignKey(
+        Stream, on_delete=models.DO_NOTHING, related_name="+", db_constraint=False, db_index=False
+    )
     seq = models.BigIntegerField()
-    device = models.ForeignKey(Device, on_delete=models.DO_NOTHING, related_name="+", db_constraint=False)
+    device = models.ForeignKey(
+        Device, on_delete=models.DO_NOTHING, related_name="+", db_constraint=False, db_index=False
+    )
     at = models.DateTimeField()
     is_time_trusted = models.BooleanField()
     line = models.CharField(max_length=200)
@@ -46,11 +52,12 @@ class Result(models.Model):
     image_sha256 = models.CharField(max_length=64, null=True)  # noqa: DJ001
     flag_reason = models.CharField(max_length=40, null=True)  # noqa: DJ001
     selection_ratio = models.FloatField(null=True)
-    source = models.CharField(max_length=64, blank=True)
+    source = models.CharField(max_length=200, blank=True)
 
     class Meta:
-        managed = False  # the migration makes the partitioned table itself
+        # Partitioned by `arrived_on`: migration 0002 makes the table itself.
         db_table = "telemetry_result"
+        indexes = [models.Index(fields=["device", "arrived_at"], name="result_by_device_arrival")]
 
 
 class Window(models.Model):

@@ -5,137 +5,152 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
     dependencies = [
-        ('devices', '0001_initial'),
+        ("devices", "0001_initial"),
     ]
 
     operations = [
         migrations.CreateModel(
-            name='Result',
+            name="DeviceFacts",
             fields=[
-                ('pk', models.CompositePrimaryKey('arrived_on', 'stream', 'seq', blank=True, editable=False, primary_key=True, serialize=False)),
-                ('arrived_on', models.DateField()),
-                ('arrived_at', models.DateTimeField()),
-                ('seq', models.BigIntegerField()),
-                ('at', models.DateTimeField()),
-                ('is_time_trusted', models.BooleanField()),
-                ('line', models.CharField(max_length=200)),
-                ('item', models.CharField(max_length=200)),
-                ('product', models.CharField(max_length=200)),
-                ('lot', models.CharField(max_length=200)),
-                ('verdict', models.CharField(max_length=20)),
-                ('label', models.CharField(max_length=200)),
-                ('score_ratio', models.FloatField(null=True)),
-                ('threshold_ratio', models.FloatField(null=True)),
-                ('model_digest', models.CharField(max_length=64, null=True)),
-                ('cannot_judge', models.CharField(max_length=40, null=True)),
-                ('infer_ms', models.FloatField()),
-                ('total_ms', models.FloatField()),
-                ('is_in_time', models.BooleanField()),
-                ('image_sha256', models.CharField(max_length=64, null=True)),
-                ('flag_reason', models.CharField(max_length=40, null=True)),
-                ('selection_ratio', models.FloatField(null=True)),
-                ('source', models.CharField(blank=True, max_length=64)),
+                (
+                    "device",
+                    models.OneToOneField(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        primary_key=True,
+                        related_name="+",
+                        serialize=False,
+                        to="devices.device",
+                    ),
+                ),
+                ("last_seen_at", models.DateTimeField(db_index=True, null=True)),
+                ("clock_offset_ms", models.BigIntegerField(null=True)),
+                ("agent_version", models.CharField(blank=True, max_length=40)),
+                ("active_digest", models.CharField(max_length=64, null=True)),
+                ("previous_digest", models.CharField(max_length=64, null=True)),
+                ("digest_since", models.DateTimeField(null=True)),
+                ("configuration_revision", models.PositiveIntegerField(default=0)),
+                ("configuration_refused", models.CharField(blank=True, max_length=200)),
+                ("update_state", models.CharField(blank=True, max_length=20)),
+                ("update_reason", models.CharField(blank=True, max_length=200)),
+                ("health", models.JSONField(default=dict)),
+                ("health_at", models.DateTimeField(null=True)),
+                ("last_item_at", models.DateTimeField(null=True)),
+                ("backlog_count", models.BigIntegerField(default=0)),
+            ],
+        ),
+        migrations.CreateModel(
+            name="Stream",
+            fields=[
+                ("id", models.CharField(max_length=32, primary_key=True, serialize=False)),
+                ("kind", models.CharField(max_length=20)),
+                ("watermark", models.BigIntegerField(default=0)),
+                ("digest", models.CharField(max_length=32)),
+                ("issued", models.BigIntegerField(default=0)),
+                ("duplicate_count", models.BigIntegerField(default=0)),
+                ("expired_count", models.BigIntegerField(default=0)),
+                ("created_at", models.DateTimeField(auto_now_add=True)),
+                ("changed_at", models.DateTimeField(auto_now=True)),
+                (
+                    "device",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT, related_name="+", to="devices.device"
+                    ),
+                ),
+            ],
+        ),
+        migrations.CreateModel(
+            name="QuarantinedRecord",
+            fields=[
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("seq", models.BigIntegerField()),
+                ("arrived_at", models.DateTimeField()),
+                ("reason", models.CharField(max_length=300)),
+                ("body", models.BinaryField()),
+                (
+                    "device",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT, related_name="+", to="devices.device"
+                    ),
+                ),
+                (
+                    "stream",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT, related_name="+", to="telemetry.stream"
+                    ),
+                ),
             ],
             options={
-                'db_table': 'telemetry_result',
-                'managed': False,
+                "constraints": [models.UniqueConstraint(fields=("stream", "seq"), name="quarantined_once")],
             },
         ),
         migrations.CreateModel(
-            name='DeviceFacts',
+            name="ControlRecord",
             fields=[
-                ('device', models.OneToOneField(on_delete=django.db.models.deletion.CASCADE, primary_key=True, related_name='+', serialize=False, to='devices.device')),
-                ('last_seen_at', models.DateTimeField(db_index=True, null=True)),
-                ('clock_offset_ms', models.BigIntegerField(null=True)),
-                ('agent_version', models.CharField(blank=True, max_length=40)),
-                ('active_digest', models.CharField(max_length=64, null=True)),
-                ('previous_digest', models.CharField(max_length=64, null=True)),
-                ('digest_since', models.DateTimeField(null=True)),
-                ('configuration_revision', models.PositiveIntegerField(default=0)),
-                ('configuration_refused', models.CharField(blank=True, max_length=200)),
-                ('update_state', models.CharField(blank=True, max_length=20)),
-                ('update_reason', models.CharField(blank=True, max_length=200)),
-                ('health', models.JSONField(default=dict)),
-                ('health_at', models.DateTimeField(null=True)),
-                ('last_item_at', models.DateTimeField(null=True)),
-                ('backlog_count', models.BigIntegerField(default=0)),
-            ],
-        ),
-        migrations.CreateModel(
-            name='Stream',
-            fields=[
-                ('id', models.CharField(max_length=32, primary_key=True, serialize=False)),
-                ('kind', models.CharField(max_length=20)),
-                ('watermark', models.BigIntegerField(default=0)),
-                ('digest', models.CharField(max_length=32)),
-                ('issued', models.BigIntegerField(default=0)),
-                ('duplicate_count', models.BigIntegerField(default=0)),
-                ('created_at', models.DateTimeField(auto_now_add=True)),
-                ('changed_at', models.DateTimeField(auto_now=True)),
-                ('device', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to='devices.device')),
-            ],
-        ),
-        migrations.CreateModel(
-            name='QuarantinedRecord',
-            fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('seq', models.BigIntegerField()),
-                ('arrived_at', models.DateTimeField()),
-                ('reason', models.CharField(max_length=300)),
-                ('body', models.BinaryField()),
-                ('device', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to='devices.device')),
-                ('stream', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to='telemetry.stream')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("seq", models.BigIntegerField()),
+                ("arrived_at", models.DateTimeField()),
+                ("at", models.DateTimeField()),
+                ("kind", models.CharField(max_length=40)),
+                ("body", models.JSONField()),
+                (
+                    "device",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT, related_name="+", to="devices.device"
+                    ),
+                ),
+                (
+                    "stream",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT, related_name="+", to="telemetry.stream"
+                    ),
+                ),
             ],
             options={
-                'constraints': [models.UniqueConstraint(fields=('stream', 'seq'), name='quarantined_once')],
+                "indexes": [models.Index(fields=["device", "kind", "-id"], name="telemetry_c_device__c61d04_idx")],
+                "constraints": [models.UniqueConstraint(fields=("stream", "seq"), name="control_record_once")],
             },
         ),
         migrations.CreateModel(
-            name='ControlRecord',
+            name="Window",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('seq', models.BigIntegerField()),
-                ('arrived_at', models.DateTimeField()),
-                ('at', models.DateTimeField()),
-                ('kind', models.CharField(max_length=40)),
-                ('body', models.JSONField()),
-                ('device', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to='devices.device')),
-                ('stream', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to='telemetry.stream')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("seq", models.BigIntegerField()),
+                ("arrived_at", models.DateTimeField()),
+                ("start", models.DateTimeField()),
+                ("duration_s", models.FloatField()),
+                ("line", models.CharField(max_length=200)),
+                ("model_digest", models.CharField(max_length=64, null=True)),
+                ("verdict_counts", models.JSONField()),
+                ("label_counts", models.JSONField()),
+                ("low_confidence_count", models.IntegerField()),
+                ("late_count", models.IntegerField()),
+                ("error_count", models.IntegerField()),
+                ("infer_sketch", models.JSONField()),
+                ("total_sketch", models.JSONField()),
+                ("score_sketch", models.JSONField()),
+                ("backlog_count", models.BigIntegerField()),
+                (
+                    "device",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT, related_name="+", to="devices.device"
+                    ),
+                ),
+                (
+                    "stream",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT, related_name="+", to="telemetry.stream"
+                    ),
+                ),
             ],
             options={
-                'indexes': [models.Index(fields=['device', 'kind', '-id'], name='telemetry_c_device__c61d04_idx')],
-                'constraints': [models.UniqueConstraint(fields=('stream', 'seq'), name='control_record_once')],
-            },
-        ),
-        migrations.CreateModel(
-            name='Window',
-            fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('seq', models.BigIntegerField()),
-                ('arrived_at', models.DateTimeField()),
-                ('start', models.DateTimeField()),
-                ('duration_s', models.FloatField()),
-                ('line', models.CharField(max_length=200)),
-                ('model_digest', models.CharField(max_length=64, null=True)),
-                ('verdict_counts', models.JSONField()),
-                ('label_counts', models.JSONField()),
-                ('low_confidence_count', models.IntegerField()),
-                ('late_count', models.IntegerField()),
-                ('error_count', models.IntegerField()),
-                ('infer_sketch', models.JSONField()),
-                ('total_sketch', models.JSONField()),
-                ('score_sketch', models.JSONField()),
-                ('backlog_count', models.BigIntegerField()),
-                ('device', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to='devices.device')),
-                ('stream', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to='telemetry.stream')),
-            ],
-            options={
-                'indexes': [models.Index(fields=['device', '-start'], name='telemetry_w_device__74df13_idx'), models.Index(fields=['-start'], name='telemetry_w_start_dbcce1_idx')],
-                'constraints': [models.UniqueConstraint(fields=('stream', 'seq'), name='window_once')],
+                "indexes": [
+                    models.Index(fields=["device", "-start"], name="telemetry_w_device__74df13_idx"),
+                    models.Index(fields=["-start"], name="telemetry_w_start_dbcce1_idx"),
+                ],
+                "constraints": [models.UniqueConstraint(fields=("stream", "seq"), name="window_once")],
             },
         ),
     ]
