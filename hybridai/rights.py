@@ -15,5 +15,7 @@ RIGHTS: dict[str, Right] = {
     "dashboard:nav_entries": SIGNED_IN,
     # api
     "api:schema": SIGNED_IN,
+    "api:window_list": Permission.SEE_FLEET,
+    "api:device_list": Permission.SEE_FLEET,
     "api:me": SIGNED_IN,
 }

@@ -186,6 +186,7 @@ SPECTACULAR_SETTINGS = {
 # How devices are paced. Every reply to a check-in carries the interval, so a change reaches the fleet by itself.
 CHECKIN_INTERVAL_S = env_int("HYBRIDAI_CHECKIN_INTERVAL_S", default=15, minimum=1)
 SILENT_AFTER_S = env_int("HYBRIDAI_SILENT_AFTER_S", default=90, minimum=5)
+RESULT_RETENTION_DAYS = env_int("HYBRIDAI_RESULT_RETENTION_DAYS", default=400, minimum=2)
 RECONCILE_INTERVAL_S = env_int("HYBRIDAI_RECONCILE_INTERVAL_S", default=3, minimum=1)
 
 LOGGING = {
