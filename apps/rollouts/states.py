@@ -94,8 +94,8 @@ TARGET_MOVES: dict[str, frozenset[str]] = {
     # A pause takes an offer back to pending; a device that had just heard of it may report on it all the same.
     TargetState.PENDING: frozenset(_ON_DEVICE) | _ENDS - {TargetState.TIMED_OUT},
     # The device reports where it is: any later step may be the next one we hear of, and after a restart an earlier one.
-    **{state: (frozenset(_ON_DEVICE) | _ENDS) - {state} for state in _ON_DEVICE if state != TargetState.OFFERED},
-    TargetState.OFFERED: (frozenset(_ON_DEVICE) | _ENDS | {TargetState.PENDING}) - {TargetState.OFFERED},
+    # A device that gave up because its offer was taken back is pending again.
+    **{state: (frozenset(_ON_DEVICE) | _ENDS | {TargetState.PENDING}) - {state} for state in _ON_DEVICE},
     # What the device reports overrides what the server believed.
     TargetState.TIMED_OUT: (frozenset(_ON_DEVICE) | _ENDS | {TargetState.PENDING}) - {TargetState.TIMED_OUT},
     TargetState.CONFIRMED: frozenset({TargetState.ROLLED_BACK, TargetState.WITHDRAWN}),
@@ -108,6 +108,9 @@ TARGET_MOVES: dict[str, frozenset[str]] = {
 TARGET_ENDS = _ENDS
 TARGET_OPEN = frozenset(_ON_DEVICE) | {TargetState.PENDING}
 TARGET_ON_DEVICE = frozenset(_ON_DEVICE)
+ROLLOUT_ACTIVE = frozenset({RolloutState.SCHEDULED, RolloutState.RUNNING, RolloutState.PAUSED, RolloutState.RETURNING})
+"""While it is one of these, its devices belong to it."""
+TARGET_LEFT_OUT = frozenset({TargetState.INCOMPATIBLE, TargetState.WITHDRAWN})
 TARGET_DONE = frozenset({TargetState.CONFIRMED, TargetState.ALREADY_THERE})
 TARGET_FAILURES = frozenset({TargetState.ROLLED_BACK, TargetState.FAILED, TargetState.TIMED_OUT})
 

@@ -6,115 +6,244 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
     dependencies = [
-        ('devices', '0001_initial'),
-        ('models', '0001_initial'),
+        ("devices", "0001_initial"),
+        ("models", "0001_initial"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
     operations = [
         migrations.CreateModel(
-            name='Rollout',
+            name="Rollout",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('name', models.CharField(max_length=120)),
-                ('state', models.CharField(choices=[('draft', 'Draft'), ('awaiting_approval', 'Awaiting Approval'), ('scheduled', 'Scheduled'), ('running', 'Running'), ('paused', 'Paused'), ('completed', 'Completed'), ('returning', 'Returning'), ('returned', 'Returned'), ('stopped', 'Stopped'), ('rejected', 'Rejected')], default='draft', max_length=20)),
-                ('state_reason', models.CharField(blank=True, max_length=500)),
-                ('state_since', models.DateTimeField()),
-                ('plan', models.JSONField()),
-                ('content_hash', models.CharField(blank=True, max_length=64)),
-                ('is_demo', models.BooleanField(default=False)),
-                ('created_at', models.DateTimeField(auto_now_add=True)),
-                ('submitted_at', models.DateTimeField(null=True)),
-                ('decided_at', models.DateTimeField(null=True)),
-                ('decision_comment', models.CharField(blank=True, max_length=500)),
-                ('started_at', models.DateTimeField(null=True)),
-                ('ended_at', models.DateTimeField(null=True)),
-                ('next_look_at', models.DateTimeField(db_index=True, null=True)),
-                ('authors', models.ManyToManyField(related_name='+', to=settings.AUTH_USER_MODEL)),
-                ('created_by', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL)),
-                ('decided_by', models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL)),
-                ('version', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to='models.modelversion')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("name", models.CharField(max_length=120)),
+                (
+                    "state",
+                    models.CharField(
+                        choices=[
+                            ("draft", "Draft"),
+                            ("awaiting_approval", "Awaiting Approval"),
+                            ("scheduled", "Scheduled"),
+                            ("running", "Running"),
+                            ("paused", "Paused"),
+                            ("completed", "Completed"),
+                            ("returning", "Returning"),
+                            ("returned", "Returned"),
+                            ("stopped", "Stopped"),
+                            ("rejected", "Rejected"),
+                        ],
+                        default="draft",
+                        max_length=20,
+                    ),
+                ),
+                ("state_reason", models.CharField(blank=True, max_length=500)),
+                ("state_since", models.DateTimeField()),
+                ("plan", models.JSONField()),
+                ("content_hash", models.CharField(blank=True, max_length=64)),
+                ("is_demo", models.BooleanField(default=False)),
+                ("created_at", models.DateTimeField(auto_now_add=True)),
+                ("submitted_at", models.DateTimeField(null=True)),
+                ("decided_at", models.DateTimeField(null=True)),
+                ("decision_comment", models.CharField(blank=True, max_length=500)),
+                ("started_at", models.DateTimeField(null=True)),
+                ("ended_at", models.DateTimeField(null=True)),
+                ("next_look_at", models.DateTimeField(db_index=True, null=True)),
+                ("authors", models.ManyToManyField(related_name="+", to=settings.AUTH_USER_MODEL)),
+                (
+                    "created_by",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT, related_name="+", to=settings.AUTH_USER_MODEL
+                    ),
+                ),
+                (
+                    "decided_by",
+                    models.ForeignKey(
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
+                (
+                    "version",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT, related_name="+", to="models.modelversion"
+                    ),
+                ),
             ],
         ),
         migrations.CreateModel(
-            name='RolloutEvent',
+            name="RolloutEvent",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('at', models.DateTimeField()),
-                ('text', models.CharField(max_length=500)),
-                ('by', models.ForeignKey(null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to=settings.AUTH_USER_MODEL)),
-                ('rollout', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='events', to='rollouts.rollout')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("at", models.DateTimeField()),
+                ("text", models.CharField(max_length=500)),
+                (
+                    "by",
+                    models.ForeignKey(
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
+                (
+                    "rollout",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE, related_name="events", to="rollouts.rollout"
+                    ),
+                ),
             ],
         ),
         migrations.CreateModel(
-            name='Stage',
+            name="Stage",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('number', models.PositiveSmallIntegerField()),
-                ('share_ratio', models.FloatField()),
-                ('state', models.CharField(choices=[('waiting', 'Waiting'), ('deploying', 'Deploying'), ('soaking', 'Soaking'), ('passed', 'Passed'), ('failed', 'Failed')], default='waiting', max_length=20)),
-                ('started_at', models.DateTimeField(null=True)),
-                ('soak_since', models.DateTimeField(null=True)),
-                ('ended_at', models.DateTimeField(null=True)),
-                ('rollout', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='stages', to='rollouts.rollout')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("number", models.PositiveSmallIntegerField()),
+                ("share_ratio", models.FloatField()),
+                (
+                    "state",
+                    models.CharField(
+                        choices=[
+                            ("waiting", "Waiting"),
+                            ("deploying", "Deploying"),
+                            ("soaking", "Soaking"),
+                            ("passed", "Passed"),
+                            ("failed", "Failed"),
+                        ],
+                        default="waiting",
+                        max_length=20,
+                    ),
+                ),
+                ("started_at", models.DateTimeField(null=True)),
+                ("soak_since", models.DateTimeField(null=True)),
+                ("ended_at", models.DateTimeField(null=True)),
+                (
+                    "rollout",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE, related_name="stages", to="rollouts.rollout"
+                    ),
+                ),
             ],
             options={
-                'ordering': ['number'],
+                "ordering": ["number"],
             },
         ),
         migrations.CreateModel(
-            name='GateEvaluation',
+            name="GateEvaluation",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('at', models.DateTimeField()),
-                ('verdict', models.CharField(max_length=20)),
-                ('rule', models.CharField(blank=True, max_length=60)),
-                ('reason', models.CharField(max_length=300)),
-                ('facts', models.JSONField()),
-                ('limits', models.JSONField()),
-                ('stage', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='evaluations', to='rollouts.stage')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("at", models.DateTimeField()),
+                ("verdict", models.CharField(max_length=20)),
+                ("rule", models.CharField(blank=True, max_length=60)),
+                ("reason", models.CharField(max_length=300)),
+                ("facts", models.JSONField()),
+                ("limits", models.JSONField()),
+                (
+                    "stage",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE, related_name="evaluations", to="rollouts.stage"
+                    ),
+                ),
             ],
         ),
         migrations.CreateModel(
-            name='Target',
+            name="Target",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('state', models.CharField(choices=[('pending', 'Pending'), ('offered', 'Offered'), ('downloading', 'Downloading'), ('staged', 'Staged'), ('trial', 'Trial'), ('probation', 'Probation'), ('confirmed', 'Confirmed'), ('rolled_back', 'Rolled Back'), ('failed', 'Failed'), ('timed_out', 'Timed Out'), ('already_there', 'Already There'), ('incompatible', 'Incompatible'), ('withdrawn', 'Withdrawn')], default='pending', max_length=20)),
-                ('reason', models.CharField(blank=True, max_length=200)),
-                ('return_digest', models.CharField(max_length=64, null=True)),
-                ('evidence', models.JSONField(default=dict)),
-                ('offered_at', models.DateTimeField(null=True)),
-                ('last_step_id', models.BigIntegerField(default=0)),
-                ('changed_at', models.DateTimeField(null=True)),
-                ('confirmed_at', models.DateTimeField(null=True)),
-                ('device', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to='devices.device')),
-                ('rollout', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='targets', to='rollouts.rollout')),
-                ('stage', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='targets', to='rollouts.stage')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                (
+                    "state",
+                    models.CharField(
+                        choices=[
+                            ("pending", "Pending"),
+                            ("offered", "Offered"),
+                            ("downloading", "Downloading"),
+                            ("staged", "Staged"),
+                            ("trial", "Trial"),
+                            ("probation", "Probation"),
+                            ("confirmed", "Confirmed"),
+                            ("rolled_back", "Rolled Back"),
+                            ("failed", "Failed"),
+                            ("timed_out", "Timed Out"),
+                            ("already_there", "Already There"),
+                            ("incompatible", "Incompatible"),
+                            ("withdrawn", "Withdrawn"),
+                        ],
+                        default="pending",
+                        max_length=20,
+                    ),
+                ),
+                ("reason", models.CharField(blank=True, max_length=200)),
+                ("return_digest", models.CharField(max_length=64, null=True)),
+                ("evidence", models.JSONField(default=dict)),
+                ("offered_at", models.DateTimeField(null=True)),
+                ("last_step_id", models.BigIntegerField(default=0)),
+                ("changed_at", models.DateTimeField(null=True)),
+                ("confirmed_at", models.DateTimeField(null=True)),
+                (
+                    "device",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT, related_name="+", to="devices.device"
+                    ),
+                ),
+                (
+                    "rollout",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE, related_name="targets", to="rollouts.rollout"
+                    ),
+                ),
+                (
+                    "stage",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE, related_name="targets", to="rollouts.stage"
+                    ),
+                ),
             ],
         ),
         migrations.CreateModel(
-            name='Desired',
+            name="Desired",
             fields=[
-                ('device', models.OneToOneField(on_delete=django.db.models.deletion.CASCADE, primary_key=True, related_name='+', serialize=False, to='devices.device')),
-                ('changed_at', models.DateTimeField()),
-                ('version', models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='models.modelversion')),
-                ('target', models.ForeignKey(null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to='rollouts.target')),
+                (
+                    "device",
+                    models.OneToOneField(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        primary_key=True,
+                        related_name="+",
+                        serialize=False,
+                        to="devices.device",
+                    ),
+                ),
+                ("changed_at", models.DateTimeField()),
+                (
+                    "version",
+                    models.ForeignKey(
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="models.modelversion",
+                    ),
+                ),
+                (
+                    "target",
+                    models.ForeignKey(
+                        null=True, on_delete=django.db.models.deletion.SET_NULL, related_name="+", to="rollouts.target"
+                    ),
+                ),
             ],
         ),
         migrations.AddConstraint(
-            model_name='stage',
-            constraint=models.UniqueConstraint(fields=('rollout', 'number'), name='stage_once'),
+            model_name="stage",
+            constraint=models.UniqueConstraint(fields=("rollout", "number"), name="stage_once"),
         ),
         migrations.AddIndex(
-            model_name='target',
-            index=models.Index(fields=['device', 'state'], name='rollouts_ta_device__ed166f_idx'),
+            model_name="target",
+            index=models.Index(fields=["device", "state"], name="rollouts_ta_device__ed166f_idx"),
         ),
         migrations.AddConstraint(
-            model_name='target',
-            constraint=models.UniqueConstraint(fields=('rollout', 'device'), name='target_once'),
+            model_name="target",
+            constraint=models.UniqueConstraint(fields=("rollout", "device"), name="target_once"),
         ),
     ]
