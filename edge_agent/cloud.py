@@ -4,6 +4,7 @@ import contextlib
 import logging
 import ssl
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Protocol, TypeVar
 
 import httpx
@@ -85,7 +86,7 @@ class ServerTime:
 class HttpCloud:
     """The gateway over HTTP. Safe to use from several threads; connections are kept."""
 
-    def __init__(self, base_url: str, *, credentials: Credentials, clock: Clock, ca_file: str | None = None) -> None:
+    def __init__(self, base_url: str, *, credentials: Credentials, clock: Clock, ca_file: Path | None = None) -> None:
         """ca_file: the plant's own certificate authority, beside the public ones."""
         context = ssl.create_default_context()
         if ca_file:

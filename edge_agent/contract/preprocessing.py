@@ -103,6 +103,8 @@ def to_tensor(pixels: Pixels, spec: PreprocessingSpec) -> Tensor:
     Returns contiguous float32 (1, C, height, width), or (1, height, width, C) for NHWC; C is 1 for grey, which uses
     the first mean and std, else 3.
     """
+    if pixels.ndim != 3 or pixels.shape[2] != 3 or 0 in pixels.shape:
+        raise ValueError(f"a picture is (H, W, 3) and not empty, not {pixels.shape}")
     ordered = _in_colour_order(resize(pixels, spec), spec.colour_order)
     channels = ordered.shape[2]
     mean = np.asarray(spec.mean[:channels], np.float32)

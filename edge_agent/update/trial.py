@@ -92,7 +92,9 @@ def _child(folder: str) -> Iterator[subprocess.Popen[bytes]]:
         yield child
     finally:
         child.kill()
-        child.communicate()
+        child.wait()
+        if child.stdout:
+            child.stdout.close()
 
 
 def _environment() -> dict[str, str]:

@@ -119,7 +119,7 @@ class Updater:
         if self._is_withdrawn(update.offer):
             self._withdraw(update)
             return True
-        update = self._adopted(update)
+        update = self._told(self._adopted(update))
         self._acts[update.state](update)
         after = self._store.update
         return after is not update
@@ -292,6 +292,13 @@ class Updater:
         self._store.save(adopted)
         self._report(adopted)
         return self._store.update or adopted
+
+    def _told(self, update: SavedUpdate) -> SavedUpdate:
+        """A step that a crash kept from the journal is written now; that of a probation after its switch."""
+        if update.is_reported or update.state is UpdateState.PROBATION:
+            return update
+        self._report(update)
+        return self._store.update or update
 
     def _installed(self, update: SavedUpdate) -> InstalledVersion | None:
         """None when it has to be downloaded again, which is then the next step."""
