@@ -20,7 +20,8 @@ from edge_agent.journal import Journal
 from edge_agent.line.outputs import LinesOutput, LogOutput, Output, SilentOutput
 from edge_agent.line.replay import ReplayCamera
 from edge_agent.orders import Orders
-from edge_agent.pipeline.loop import InspectionLoop, LineFacts, LineParts
+from edge_agent.pipeline.loop import InspectionLoop, LineParts
+from edge_agent.pipeline.results import LineFacts
 from edge_agent.supervisor import Part, Supervisor
 from edge_agent.sync import Sync
 from edge_agent.update.slots import Slots

@@ -16,6 +16,7 @@ from edge_agent.wire.records import Health, Record
 
 logger = logging.getLogger(__name__)
 
+LOOK_S = 1.0
 RATE_MEASURED_S = 60.0
 """A growth seen for less than this says nothing about hours."""
 _PI_THROTTLED = Path("/sys/devices/platform/soc/soc:firmware/get_throttled")
@@ -105,8 +106,14 @@ class HealthReporter:
         self._clock = clock
 
     def run(self, stop: threading.Event) -> None:
-        while not self._clock.wait(stop, self._settings().health_interval_s):
-            self.report()
+        due_s = self._clock.monotonic_s()
+        # Short waits, so that a pushed interval holds at once and not after the old one.
+        while not self._clock.wait(stop, LOOK_S):
+            now_s = self._clock.monotonic_s()
+            due_s = min(due_s, now_s + self._settings().health_interval_s)
+            if now_s >= due_s:
+                due_s = now_s + self._settings().health_interval_s
+                self.report()
 
     def report(self) -> None:
         try:

@@ -12,7 +12,6 @@ class WindowSum:
     def __init__(self, *, start_ms: int, start_s: float, model_digest: str | None) -> None:
         """start_ms: wall clock, a stamp only. start_s: monotonic."""
         self.model_digest = model_digest
-        self.item_count = 0
         self._start_ms = start_ms
         self._start_s = start_s
         self._verdict_counts: dict[Verdict, int] = {}
@@ -28,7 +27,6 @@ class WindowSum:
         return now_s - self._start_s >= window_s
 
     def add(self, result: Result, band_ratio: float) -> None:
-        self.item_count += 1
         self._verdict_counts[result.verdict] = self._verdict_counts.get(result.verdict, 0) + 1
         if result.label:
             self._label_counts[result.label] = self._label_counts.get(result.label, 0) + 1

@@ -50,7 +50,7 @@ def run_kill_cycles(folder: Path, *, seed: int, kill_count: int, module: str = "
     agent = AgentProcess(folder, cloud.url, module=module)
     try:
         ready_s = _kill_again_and_again(agent, random.Random(seed), kill_count)
-        _catch_up(agent, cloud)
+        catch_up(agent, cloud)
     finally:
         agent.close()
         cloud.stop()
@@ -81,7 +81,7 @@ def _kill_again_and_again(agent: AgentProcess, chance: random.Random, kill_count
     return ready_s
 
 
-def _catch_up(agent: AgentProcess, cloud: FakeCloud) -> None:
+def catch_up(agent: AgentProcess, cloud: FakeCloud) -> None:
     """One more life, on a line that stands still, until the cloud holds all; killed, so that nothing is added."""
     agent.configure(takt_ms=600_000)
     agent.start()

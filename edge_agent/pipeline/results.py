@@ -1,0 +1,119 @@
+"""From an inspected part to its record, and to the image that is kept of it."""
+
+from dataclasses import dataclass
+
+from edge_agent.contract.sampling import ImageBudget, JudgedItem, SamplingPolicy, select
+from edge_agent.journal import ImageFile
+from edge_agent.line.camera import Part
+from edge_agent.pipeline.judging import JudgingModel
+from edge_agent.values import Frame, Judgement
+from edge_agent.wire.configuration import Configuration
+from edge_agent.wire.records import ImageKept, Result, Timing
+
+
+@dataclass(frozen=True, slots=True)
+class LineFacts:
+    """What stays the same while the agent runs. takt_ms: replaces the configured takt."""
+
+    line: str
+    sampling_seed: str
+    takt_ms: int | None = None
+
+    def takt_of(self, settings: Configuration) -> int:
+        """Milliseconds from one part to the next."""
+        return self.takt_ms or settings.inspection.takt_ms
+
+
+@dataclass(frozen=True, slots=True)
+class Inspected:
+    """One part with all that was found out about it. frame: None when its picture was none."""
+
+    part: Part
+    frame: Frame | None
+    captured_ms: int
+    model: JudgingModel | None
+    judgement: Judgement
+    total_ms: float
+
+
+@dataclass(frozen=True, slots=True)
+class KeptImage:
+    file: ImageFile
+    named: ImageKept
+    """As the record names it."""
+
+
+def result_of(inspected: Inspected, kept: KeptImage | None, *, line: str, deadline_ms: int) -> Result:
+    judgement, part = inspected.judgement, inspected.part
+    return Result(
+        at_ms=inspected.captured_ms,
+        line=line,
+        item=part.item,
+        product=part.product,
+        lot=part.lot,
+        verdict=judgement.verdict,
+        label=judgement.label,
+        score_ratio=judgement.score_ratio,
+        threshold_ratio=judgement.threshold_ratio,
+        model_digest=inspected.model.digest if inspected.model else None,
+        cannot_judge=judgement.cannot_judge,
+        timing=_timing(inspected, deadline_ms),
+        image=kept.named if kept else None,
+        source=part.source,
+    )
+
+
+def _timing(inspected: Inspected, deadline_ms: int) -> Timing:
+    judgement = inspected.judgement
+    return Timing(
+        capture_ms=inspected.frame.capture_ms if inspected.frame else 0.0,
+        preprocess_ms=judgement.preprocess_ms,
+        infer_ms=judgement.infer_ms,
+        decide_ms=judgement.decide_ms,
+        total_ms=inspected.total_ms,
+        is_in_time=inspected.total_ms <= deadline_ms,
+    )
+
+
+class ImageChooser:
+    """Decides of which items the image is kept (see `contract.sampling`)."""
+
+    def __init__(self, facts: LineFacts) -> None:
+        self._facts = facts
+        self._budget = ImageBudget()
+
+    def kept_of(self, inspected: Inspected, settings: Configuration, now_s: float) -> KeptImage | None:
+        """now_s: monotonic. None: no image is kept of this item, or there is none."""
+        if inspected.frame is None:
+            return None
+        selection = select(_judged_item(inspected), self._policy(settings), self._budget, now_s)
+        if selection is None:
+            return None
+        file = ImageFile.of(inspected.frame.encoded)
+        named = ImageKept(
+            sha256=file.sha256,
+            size_bytes=len(file.encoded),
+            reason=selection.reason,
+            selection_ratio=selection.selection_ratio,
+        )
+        return KeptImage(file=file, named=named)
+
+    def _policy(self, settings: Configuration) -> SamplingPolicy:
+        return SamplingPolicy(
+            low_confidence_band_ratio=settings.inspection.low_confidence_band_ratio,
+            random_sample_ratio=settings.collection.random_sample_ratio,
+            images_per_hour=settings.collection.images_per_hour,
+            takt_ms=self._facts.takt_of(settings),
+            seed=self._facts.sampling_seed,
+        )
+
+
+def _judged_item(inspected: Inspected) -> JudgedItem:
+    judgement = inspected.judgement
+    return JudgedItem(
+        item=inspected.part.item,
+        verdict=judgement.verdict,
+        score_ratio=judgement.score_ratio,
+        threshold_ratio=judgement.threshold_ratio,
+        cannot_judge=judgement.cannot_judge,
+    )

@@ -1,0 +1,43 @@
+"""The agent's TOML file."""
+
+import pytest
+
+from edge_agent.config import ConfigError, OutputKind, load_config
+
+LEAST = 'cloud_url = "http://127.0.0.1:1"\ndata_folder = "data"\n[camera]\nfolder = "images"\n'
+
+
+def load(folder, text):
+    path = folder / "agent.toml"
+    path.write_text(text)
+    return load_config(path)
+
+
+def test_paths_are_relative_to_the_file(tmp_path):
+    config = load(tmp_path, LEAST)
+    assert config.data_folder == tmp_path / "data"
+    assert config.camera.folder == tmp_path / "images"
+    assert config.output.kind is OutputKind.LOG
+
+
+@pytest.mark.parametrize(
+    ("text", "named"),
+    [
+        (LEAST + "takt_sm = 5\n", "takt_sm"),
+        (LEAST + "[line]\ntakt_ms = 0\n", "line.takt_ms"),
+        (LEAST.replace('"data"', "7"), "data_folder"),
+        (LEAST + '[output]\nkind = "lines"\n', "output.file"),
+        (LEAST + '[output]\nkind = "loud"\n', "output.kind"),
+        (LEAST.partition("[camera]")[0], "camera"),
+        ("not toml at all", "agent.toml"),
+        (b"\xff\xfe".decode("latin1"), "agent.toml"),
+    ],
+)
+def test_a_wrong_file_is_refused_with_the_name_of_what_is_wrong(tmp_path, text, named):
+    with pytest.raises(ConfigError, match=named):
+        load(tmp_path, text)
+
+
+def test_a_missing_file_is_a_sentence(tmp_path):
+    with pytest.raises(ConfigError, match="cannot be read"):
+        load_config(tmp_path / "none.toml")
