@@ -39,6 +39,8 @@ VERSIONS_FOLDER = "versions"
 TRUST_FOLDER = "trust"
 DOWNLOADS_FOLDER = "downloads"
 SETTINGS_LOOK_S = 1.0
+WALL_OFFSET_MAX_MS = 60_000
+"""A stamp that is further off than this would put an item into the wrong minute."""
 
 JournalOpener = Callable[[Path, Clock], Journal]
 
@@ -101,10 +103,16 @@ class Agent:
             journal=self._journal,
             output=_output(config.output),
             configuration=lambda: self._orders.configuration,
+            is_time_trusted=self._is_time_trusted,
         )
         line = config.line.name or device.line
         facts = LineFacts(line=line, sampling_seed=device.device_id, takt_ms=config.line.takt_ms)
         return InspectionLoop(parts, facts, self._clock)
+
+    def _is_time_trusted(self) -> bool:
+        """Until a reply told the cloud's time nothing is known against the device's own."""
+        offset_ms = self._cloud.server_time.wall_offset_ms()
+        return offset_ms is None or abs(offset_ms) <= WALL_OFFSET_MAX_MS
 
     def _commands(self, meter: HealthMeter) -> Commands:
         return Commands(

@@ -44,6 +44,8 @@ class LineParts:
     output: Output
     configuration: Callable[[], Configuration]
     """Asked once per item, so that a pushed setting holds from the next item on."""
+    is_time_trusted: Callable[[], bool] = lambda: True
+    """False while the wall clock is known to be wrong; the stamps are then marked, and the order stays the numbers'."""
 
 
 class InspectionLoop:
@@ -80,7 +82,13 @@ class InspectionLoop:
         self._note_camera("")
         kept = self._images.kept_of(inspected, settings, self._clock.monotonic_s())
         deadline_ms = settings.inspection.deadline_ms
-        result = result_of(inspected, kept, line=self._facts.line, deadline_ms=deadline_ms)
+        result = result_of(
+            inspected,
+            kept,
+            line=self._facts.line,
+            deadline_ms=deadline_ms,
+            is_time_trusted=self._parts.is_time_trusted(),
+        )
         seq = self._recorded(result, kept, until_s=start_s + deadline_ms / 1000)
         self._tell(inspected, seq)
         self._observe(inspected)

@@ -43,7 +43,9 @@ class KeptImage:
     """As the record names it."""
 
 
-def result_of(inspected: Inspected, kept: KeptImage | None, *, line: str, deadline_ms: int) -> Result:
+def result_of(
+    inspected: Inspected, kept: KeptImage | None, *, line: str, deadline_ms: int, is_time_trusted: bool
+) -> Result:
     judgement, part = inspected.judgement, inspected.part
     return Result(
         at_ms=inspected.captured_ms,
@@ -60,6 +62,7 @@ def result_of(inspected: Inspected, kept: KeptImage | None, *, line: str, deadli
         timing=_timing(inspected, deadline_ms),
         image=kept.named if kept else None,
         source=part.source,
+        is_time_trusted=is_time_trusted,
     )
 
 

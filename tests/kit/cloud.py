@@ -4,6 +4,7 @@ It checks what the real one checks of numbers and digests, and nothing of tokens
 """
 
 import threading
+import time
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
@@ -95,7 +96,11 @@ class Ledger:
             self.streams.setdefault(batch.stream, Stream(kind=batch.kind)).take(batch)
         streams = [batch.stream for batch in request.batches]
         acks = [StreamAck(stream=stream, watermark=self.streams[stream].watermark) for stream in streams]
-        return SyncReply(acks=acks, server_time_ms=1)
+        return SyncReply(acks=acks, server_time_ms=_now_ms())
+
+
+def _now_ms():
+    return time.time_ns() // 1_000_000
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -119,7 +124,7 @@ class _Handler(BaseHTTPRequestHandler):
         try:
             reply = self._reply(body)
         except Refusal as exc:
-            self._send(exc.status, encode(ErrorReply(error=exc.code, code=exc.code, server_time_ms=1)))
+            self._send(exc.status, encode(ErrorReply(error=exc.code, code=exc.code, server_time_ms=_now_ms())))
             return
         if self.path == paths.SYNC and self.ledger.lost_replies > 0:
             self.ledger.lost_replies -= 1
@@ -132,7 +137,9 @@ class _Handler(BaseHTTPRequestHandler):
             raise Refusal(401, "token_missing")
         if self.path == paths.ENROL:
             decode(body, EnrolRequest)
-            return EnrolReply(device_id="device-1", name="Device 1", site="Site", line="line-1", server_time_ms=1)
+            return EnrolReply(
+                device_id="device-1", name="Device 1", site="Site", line="line-1", server_time_ms=_now_ms()
+            )
         if self.path == paths.CHECKIN:
             self.ledger.checkins.append(decode(body, CheckinRequest))
             return self.ledger.desired
