@@ -22,7 +22,7 @@ class FileServer:
         self.ignores_ranges = False
         self.bytes_sent: dict[str, int] = {}
         self.requests: list[str] = []
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), type("Handler", (_Handler,), {"files": self}))
         self._server.daemon_threads = True
         self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.02})
 
@@ -49,57 +49,53 @@ def serving(folder: Path) -> Iterator[FileServer]:
         server.stop()
 
 
-def _handler(files: FileServer) -> type[BaseHTTPRequestHandler]:
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-        disable_nagle_algorithm = True
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    # Without this each answer waits for the delayed acknowledgement of the one before.
+    disable_nagle_algorithm = True
+    files: FileServer
 
-        def do_GET(self) -> None:
-            files.requests.append(self.path)
-            path = files.folder / self.path.lstrip("/")
-            if not path.is_file():
-                self.send_response(404)
-                self.send_header("Content-Length", "0")
-                self.end_headers()
-                return
+    def do_GET(self) -> None:
+        self.files.requests.append(self.path)
+        path = self.files.folder / self.path.lstrip("/")
+        if path.is_file():
             self._send(path.read_bytes())
+            return
+        self.send_response(404)
+        self.send_header("Content-Length", "0")
+        self.end_headers()
 
-        def _send(self, content: bytes) -> None:
-            begin = self._first_byte()
-            is_endless = bool(files.endless_path) and files.endless_path in self.path
-            self.send_response(206 if begin else 200)
-            self.send_header("Content-Length", str(10**9 if is_endless else len(content) - begin))
-            if begin:
-                self.send_header("Content-Range", f"bytes {begin}-{len(content) - 1}/{len(content)}")
-            self.end_headers()
-            body = content[begin:]
-            with contextlib.suppress(OSError):
-                if is_endless:
-                    while True:
-                        self._count(body + b"x" * 65536)
-                elif self._is_cut(len(body)):
-                    self._count(body[: files.cut_every_bytes])
-                    self.wfile.flush()
-                    # The pieces sent arrive; then the line is dead.
-                    self.connection.shutdown(socket.SHUT_RDWR)
-                    self.close_connection = True
-                else:
-                    self._count(body)
+    def _send(self, content: bytes) -> None:
+        begin = self._first_byte()
+        is_endless = bool(self.files.endless_path) and self.files.endless_path in self.path
+        self.send_response(206 if begin else 200)
+        self.send_header("Content-Length", str(10**9 if is_endless else len(content) - begin))
+        if begin:
+            self.send_header("Content-Range", f"bytes {begin}-{len(content) - 1}/{len(content)}")
+        self.end_headers()
+        with contextlib.suppress(OSError):
+            self._send_body(content[begin:], is_endless=is_endless)
 
-        def _is_cut(self, size_bytes: int) -> bool:
-            return (
-                files.cut_every_bytes is not None and files.cut_only in self.path and size_bytes > files.cut_every_bytes
-            )
+    def _send_body(self, body: bytes, *, is_endless: bool) -> None:
+        while is_endless:
+            self._count(body + b"x" * 65536)
+        limit_bytes = self.files.cut_every_bytes
+        if limit_bytes is None or self.files.cut_only not in self.path or len(body) <= limit_bytes:
+            self._count(body)
+            return
+        self._count(body[:limit_bytes])
+        self.wfile.flush()
+        # What was sent arrives; then the line is dead.
+        self.connection.shutdown(socket.SHUT_RDWR)
+        self.close_connection = True
 
-        def _first_byte(self) -> int:
-            header = self.headers.get("Range", "")
-            return 0 if files.ignores_ranges or not header else int(header.removeprefix("bytes=").rstrip("-"))
+    def _first_byte(self) -> int:
+        header = self.headers.get("Range", "")
+        return 0 if self.files.ignores_ranges or not header else int(header.removeprefix("bytes=").rstrip("-"))
 
-        def _count(self, body: bytes) -> None:
-            files.bytes_sent[self.path] = files.bytes_sent.get(self.path, 0) + len(body)
-            self.wfile.write(body)
+    def _count(self, body: bytes) -> None:
+        self.files.bytes_sent[self.path] = self.files.bytes_sent.get(self.path, 0) + len(body)
+        self.wfile.write(body)
 
-        def log_message(self, *_: Any) -> None:
-            """Quiet."""
-
-    return Handler
+    def log_message(self, *_: Any) -> None:
+        """Quiet."""

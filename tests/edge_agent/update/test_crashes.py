@@ -99,7 +99,6 @@ def assert_always_old_or_new(world, *, ends_with, slots_class=Slots, **line):
 
 
 def test_killed_anywhere_the_old_or_the_new_version_runs_and_the_update_is_finished(world):
-    _, _, new, _ = world
     assert_always_old_or_new(world, ends_with="confirmed")
 
 
@@ -126,7 +125,7 @@ class CarelessSlots(Slots):
 
     def _save(self, chosen):
         if self._path.exists():
-            os.unlink(self._path)
+            self._path.unlink()
         super()._save(chosen)
 
 
