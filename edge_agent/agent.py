@@ -35,8 +35,8 @@ from edge_agent.wire.words import CommandKind
 logger = logging.getLogger(__name__)
 
 JOURNAL_FOLDER = "journal"
-VERSIONS_FOLDER = "versions"
-TRUST_FOLDER = "trust"
+VERSIONS_FOLDER = "models"
+TRUST_FOLDER = "tuf"
 DOWNLOADS_FOLDER = "downloads"
 SETTINGS_LOOK_S = 1.0
 WALL_OFFSET_MAX_MS = 60_000

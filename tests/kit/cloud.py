@@ -7,6 +7,7 @@ import threading
 import time
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 
 import zstandard
 
@@ -86,6 +87,9 @@ class Ledger:
         self.request_count = 0
         self.order: list[StreamKind] = []
         self.unwanted_images: set[str] = set()
+        self.files: Path | None = None
+        """What is served besides: a folder with an artifact repository."""
+        self.tuf_root = b""
 
     def of_kind(self, kind):
         return [stream for stream in self.streams.values() if stream.kind is kind]
@@ -138,7 +142,12 @@ class _Handler(BaseHTTPRequestHandler):
         if self.path == paths.ENROL:
             decode(body, EnrolRequest)
             return EnrolReply(
-                device_id="device-1", name="Device 1", site="Site", line="line-1", server_time_ms=_now_ms()
+                device_id="device-1",
+                name="Device 1",
+                site="Site",
+                line="line-1",
+                server_time_ms=_now_ms(),
+                tuf_root=self.ledger.tuf_root,
             )
         if self.path == paths.CHECKIN:
             self.ledger.checkins.append(decode(body, CheckinRequest))
@@ -146,6 +155,14 @@ class _Handler(BaseHTTPRequestHandler):
         if self.path == paths.SYNC:
             return self.ledger.sync(decode(body, SyncRequest))
         raise Refusal(404, "not_found")
+
+    def do_GET(self):
+        path = self.ledger.files / self.path.lstrip("/") if self.ledger.files else None
+        if path is None or not path.is_file():
+            self._send(404, b"")
+            return
+        first_byte = int(self.headers.get("Range", "bytes=0-").removeprefix("bytes=").rstrip("-"))
+        self._send(206 if first_byte else 200, path.read_bytes()[first_byte:])
 
     def do_HEAD(self):
         sha256 = self.path.removeprefix(paths.IMAGES)
