@@ -4,6 +4,8 @@ import contextlib
 import logging
 import ssl
 from collections.abc import Iterator
+from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
 from pathlib import Path
 from typing import Protocol, TypeVar
 
@@ -22,6 +24,7 @@ from edge_agent.wire.messages import (
     SyncReply,
     SyncRequest,
 )
+from edge_agent.wire.paths import HEALTHZ
 
 __all__ = ["CloudClient", "CloudError", "CloudRefused", "CloudUnreachable", "HttpCloud", "ServerTime"]
 
@@ -83,6 +86,14 @@ class ServerTime:
         return None if self._anchor is None else self._clock.wall_ms() - self.now_ms()
 
 
+@dataclass(frozen=True, slots=True)
+class CloudProbe:
+    """wall_offset_ms: how far our wall clock is ahead, good to a second; None when the reply bears no date."""
+
+    round_trip_ms: float
+    wall_offset_ms: int | None
+
+
 class HttpCloud:
     """The gateway over HTTP. Safe to use from several threads; connections are kept."""
 
@@ -92,6 +103,7 @@ class HttpCloud:
         if ca_file:
             context.load_verify_locations(ca_file)
         self._credentials = credentials
+        self._clock = clock
         self.server_time = ServerTime(clock)
         self._http = httpx.Client(
             base_url=base_url,
@@ -130,6 +142,18 @@ class HttpCloud:
             # A server that ignores the range sends the file from its start: what we have already is skipped.
             skip_bytes = first_byte if response.status_code == 200 else 0
             yield from _skipping(_pieces(response), skip_bytes)
+
+    def probe(self) -> CloudProbe:
+        """Ask whether the gateway answers. Changes nothing there. Raises CloudUnreachable."""
+        started_s = self._clock.monotonic_s()
+        with _translated():
+            response = self._http.get(HEALTHZ)
+        if not response.is_success:
+            raise protocol.refusal(_reply(response))
+        return CloudProbe(
+            round_trip_ms=(self._clock.monotonic_s() - started_s) * 1000,
+            wall_offset_ms=_wall_offset_ms(response.headers.get("Date", ""), self._clock.wall_ms()),
+        )
 
     def close(self) -> None:
         self._http.close()
@@ -193,6 +217,13 @@ def _reply(response: httpx.Response) -> Reply:
         if len(body) > REPLY_BYTES_MAX:
             raise CloudUnreachable(f"The reply has more than {REPLY_BYTES_MAX} bytes.")
     return Reply(response.status_code, bytes(body), {name.lower(): value for name, value in response.headers.items()})
+
+
+def _wall_offset_ms(date: str, wall_ms: int) -> int | None:
+    try:
+        return wall_ms - int(parsedate_to_datetime(date).timestamp() * 1000)
+    except ValueError:
+        return None
 
 
 def _pieces(response: httpx.Response) -> Iterator[bytes]:

@@ -200,6 +200,12 @@ class Slots:
         self._chosen = chosen
 
 
+def chosen_digests(folder: Path) -> tuple[Digest | None, Digest | None]:
+    """(active, previous) as the disk has them, for reading beside a running agent."""
+    chosen = _read(folder / SLOTS_FILE)
+    return _digest(chosen.active), _digest(chosen.previous)
+
+
 def _read(path: Path) -> _SlotsFile:
     try:
         return msgspec.json.decode(path.read_bytes(), type=_SlotsFile)

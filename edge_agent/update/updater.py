@@ -19,7 +19,7 @@ from edge_agent.update.manifest import PackageRefused, incompatibility, open_pac
 from edge_agent.update.probation import Probation, ProbationWatch, judge_probation
 from edge_agent.update.saved import SavedUpdate, UpdateStore
 from edge_agent.update.slots import Slots
-from edge_agent.update.trial import TrialReport, TrialStopped, run_trial
+from edge_agent.update.trial import TrialReport, TrialStopped
 from edge_agent.update.trust import DownloadStopped, TargetDownload, TrustedRepository, UpdateRefused
 from edge_agent.update.versions import VersionDamaged, Versions
 from edge_agent.values import Digest, InstalledVersion
@@ -375,7 +375,3 @@ class Updater:
     def _wait(self, retry_after_s: float | None) -> None:
         spread = 0.5 + random.random()  # noqa: S311  spreads load, guards nothing
         self._not_before_s = self._clock.monotonic_s() + max(retry_after_s or 0.0, self._pace.retry_s * spread)
-
-
-def trial_in_child(clock: Clock) -> TrialRunner:
-    return lambda version, stop: run_trial(version, clock=clock, stop=stop)
