@@ -1,6 +1,7 @@
 """The command line: enrol | run | status | doctor. Answers on standard output, the log on standard error."""
 
 import argparse
+import contextlib
 import logging
 import signal
 import sys
@@ -10,12 +11,13 @@ from pathlib import Path
 from types import FrameType
 
 from edge_agent import __version__
-from edge_agent.agent import Agent
+from edge_agent.agent import VERSIONS_FOLDER, Agent
 from edge_agent.clock import Clock, SystemClock
-from edge_agent.cloud import CloudRefused, CloudUnreachable, HttpCloud
+from edge_agent.cloud import CloudProbe, CloudRefused, CloudUnreachable, HttpCloud
 from edge_agent.config import Config, ConfigError, load_config
+from edge_agent.doctor import diagnose, diagnosis_text
 from edge_agent.enrolment import AlreadyEnrolled, EnrolmentOrder, enrol
-from edge_agent.identity import Credentials, IdentityError
+from edge_agent.identity import Credentials, Identity, IdentityError
 from edge_agent.journal import JournalRefused
 from edge_agent.status import status_text
 
@@ -66,12 +68,8 @@ def _run(options: argparse.Namespace) -> int:
 
 def _enrol(options: argparse.Namespace) -> int:
     order = EnrolmentOrder(cloud_url=options.cloud, code=options.code, folder=options.data, replaces=options.replace)
-
-    def connect(credentials: Credentials) -> HttpCloud:
-        return HttpCloud(options.cloud, credentials=credentials, clock=SystemClock(), ca_file=options.ca_file)
-
     try:
-        device = enrol(order, connect=connect)
+        device = enrol(order, connect=lambda credentials: _connected(options.cloud, credentials, options))
     except CloudUnreachable as exc:
         logger.error("cloud_unreachable error=%s", exc)  # noqa: TRY400  a sentence, not a stack
         return EXIT_TRY_LATER
@@ -87,6 +85,23 @@ def _status(options: argparse.Namespace) -> int:
     except IdentityError as exc:
         return _refused("status_unreadable", exc)
     return 0
+
+
+def _doctor(options: argparse.Namespace) -> int:
+    def probe(identity: Identity) -> CloudProbe:
+        with contextlib.closing(_connected(identity.device.cloud_url, identity.credentials(), options)) as cloud:
+            return cloud.probe()
+
+    try:
+        diagnosis = diagnose(options.data, versions_folder=options.data / VERSIONS_FOLDER, probe=probe)
+    except OSError as exc:
+        return _refused("data_folder_unreadable", exc)
+    sys.stdout.write(diagnosis_text(diagnosis) + "\n")
+    return EXIT_FAILED if diagnosis.problems else 0
+
+
+def _connected(cloud_url: str, credentials: Credentials, options: argparse.Namespace) -> HttpCloud:
+    return HttpCloud(cloud_url, credentials=credentials, clock=SystemClock(), ca_file=options.ca_file)
 
 
 def _refused(event: str, error: Exception) -> int:
@@ -111,6 +126,10 @@ def _parser() -> argparse.ArgumentParser:
     verb = verbs.add_parser("status", help="show what the data folder says")
     verb.add_argument("--data", required=True, type=Path, metavar="FOLDER")
     verb.set_defaults(act=_status)
+    verb = verbs.add_parser("doctor", help="look for what is wrong, the cloud's answer included")
+    verb.add_argument("--data", required=True, type=Path, metavar="FOLDER")
+    verb.add_argument("--ca-file", type=Path, metavar="FILE", help="the plant's own certificate authority")
+    verb.set_defaults(act=_doctor)
     return parser
 
 

@@ -114,6 +114,13 @@ def test_status_reads_beside_the_running_agent(agent):
     assert {stream["kind"] for stream in status["streams"]} == {"inspection", "control"}
 
 
+def test_the_doctor_finds_a_cloud_that_is_gone(agent, cloud):
+    cloud.stop()
+    answer = cli("doctor", "--data", str(agent.folder / "data"))
+    assert answer.returncode == 1
+    assert "does not answer" in json.loads(answer.stdout)["problems"][0]
+
+
 def test_a_device_that_is_not_enrolled_says_so(tmp_path):
     (tmp_path / "a.toml").write_text('cloud_url = "http://127.0.0.1:1"\ndata_folder = "d"\n[camera]\nfolder = "i"\n')
     answer = cli("run", "--config", str(tmp_path / "a.toml"))
