@@ -3,7 +3,7 @@
 RANDOM_SAMPLE = "random_sample"
 NO_SCORE_RANK = 0.9
 """Nearly as urgent as the least certain verdict: nobody knows anything of an item that could not be judged."""
-SKIP_COST = 1.0
+SKIP_COST = 2.0
 """More than any two ranks differ by: a skipped image goes behind all that nobody skipped."""
 
 

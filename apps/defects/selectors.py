@@ -47,6 +47,17 @@ def images_wanted(device_id: UUID | str) -> list[str]:
     return list(rows.order_by("-rank", "id").values_list("sha256", flat=True)[:WANTED_MAX])
 
 
+def image_is_wanted(device_id: UUID | str, sha256: str) -> bool:
+    """Whether this device flagged this image and has not uploaded it yet."""
+    rows = FlaggedImage.objects.filter(device_id=device_id, sha256=sha256, state=ReviewState.AWAITING_IMAGE)
+    return rows.exists()
+
+
+def image_was_flagged(device_id: UUID | str, sha256: str) -> bool:
+    """Whether this device ever flagged this image."""
+    return FlaggedImage.objects.filter(device_id=device_id, sha256=sha256).exists()
+
+
 def flags_seen_by(user: User) -> QuerySet[FlaggedImage]:
     """The flagged images of the sites whose images this person may see."""
     rows = FlaggedImage.objects.select_related("device__line__site")
