@@ -23,7 +23,11 @@ BACKOFF_MAX_S = 60.0
 REFUSED_PAUSE_S = 60.0
 """A refusal needs a person; asking once a minute is often enough to notice that one came."""
 IMAGE_PIECE_BYTES = 256 * 1024
-_USELESS_IMAGE_CODES = frozenset({"not_an_image", "image_too_large", "image_mismatch"})
+_STREAM_CODES = frozenset({"digest_mismatch", "stream_foreign", "body_too_large"})
+"""Refusals that concern one stream; the other one goes on."""
+_USELESS_IMAGE_CODES = frozenset({"not_an_image", "image_too_large", "bad_checksum", "too_many_bytes"})
+_IDENTITY_CODES = ("token", "device")
+"""What refusals begin with that concern this device rather than what it sent."""
 
 
 class Outbox(Protocol):
@@ -107,7 +111,7 @@ class Sync:
         if refusal.code == "body_too_large" and len(batch.items) > 1:
             self._limit = len(batch.items) // 2
             return
-        if refusal.code not in ("digest_mismatch", "body_too_large"):
+        if refusal.code not in _STREAM_CODES:
             raise refusal
         if batch.kind not in self._refused:
             logger.error("stream_refused stream=%s code=%s first_seq=%d", batch.kind, refusal.code, batch.first_seq)
@@ -137,13 +141,17 @@ class Sync:
                 piece = self._journal.image_read(image.sha256, offset, IMAGE_PIECE_BYTES)
                 offset = self._advanced(image, offset, piece)
         except CloudRefused as exc:
-            if exc.code == "image_not_wanted":
-                return ImageState.UNWANTED
-            if exc.code not in _USELESS_IMAGE_CODES:
-                raise
-            logger.warning("image_refused sha256=%s code=%s", image.sha256, exc.code)
-            return ImageState.GONE
+            return self._state_after(exc, image)
         return ImageState.SENT
+
+    def _state_after(self, refusal: CloudRefused, image: StoredImage) -> ImageState:
+        """What becomes of a refused image. Raises a refusal that is not about the image."""
+        if refusal.code.startswith(_IDENTITY_CODES):
+            raise refusal
+        if refusal.code != "image_not_wanted":
+            logger.warning("image_refused sha256=%s code=%s", image.sha256, refusal.code)
+        # Anything else may be our mistake or the cloud's: not offered again, but kept until it is asked for.
+        return ImageState.GONE if refusal.code in _USELESS_IMAGE_CODES else ImageState.UNWANTED
 
     def _advanced(self, image: StoredImage, offset: int, piece: bytes) -> int:
         """The offset to go on from. Raises CloudUnreachable when the cloud does not move."""

@@ -30,6 +30,7 @@ from edge_agent.journal.images import ImageFile, ImageFolder
 from edge_agent.journal.room import Room
 from edge_agent.journal.store import Backlog, ImageState, StoredImage, Tail
 from edge_agent.journal.tickets import Ticket
+from edge_agent.journal.watermarks import Heard, heard
 from edge_agent.wire.codec import encode
 from edge_agent.wire.messages import Batch, StreamAck, StreamState
 from edge_agent.wire.records import STREAM_OF_RECORD, Alarm, Record, Tombstone
@@ -69,6 +70,8 @@ class Journal:
         self._refused_count = 0
         self._is_closed = False
         self._old_copies: set[str] = set()
+        self._lowered: dict[str, int] = {}
+        """Lower watermarks that were heard of once."""
         self._clean_images()
         self._room.measure()
         self._publish()
@@ -109,8 +112,8 @@ class Journal:
     def acked(self, ack: StreamAck) -> None:
         """Learn the cloud's watermark; a lower one than before makes what is still held go out again.
 
-        That of a stranger's stream changes nothing. One beyond what was ever written here means that this journal is
-        an old copy: it changes nothing either, and an alarm says so.
+        A lower one is believed when it comes twice. That of a stranger's stream changes nothing. One beyond what was
+        ever written here means that this journal is an old copy: it changes nothing either, and an alarm says so.
         """
         self._ask(lambda: self._learn(ack))
 
@@ -150,8 +153,16 @@ class Journal:
         self._is_closed = True
         self._jobs.put(None)
         self._committer.join()
+        self._refuse_late()
         self._store.close()
         os.close(self._lock)
+
+    def _refuse_late(self) -> None:
+        """What slipped in behind the end must not wait for nothing."""
+        while not self._jobs.empty():
+            late = self._jobs.get_nowait()
+            if late is not None:
+                late[1].fail(JournalUnavailable("the journal is closed"))
 
     # In the caller's thread
 
@@ -203,11 +214,12 @@ class Journal:
         """One transaction for the group. A job that is refused fails alone; a disk that fails, fails them all."""
         try:
             settle = self._transact(group)
-        except (sqlite3.Error, OSError) as exc:
-            logger.error("journal_write_failed jobs=%d error=%s", len(group), exc)  # noqa: TRY400  the disk, not a bug
+        except Exception as exc:
+            # Not only the disk's errors: a committer that died of a bug would stop the line without a word.
+            logger.exception("journal_write_failed jobs=%d", len(group))
             self._forget_transaction()
             for _, ticket in group:
-                ticket.fail(JournalUnavailable(str(exc)))
+                ticket.fail(JournalUnavailable(f"{type(exc).__name__}: {exc}"))
             return
         self._publish()
         self._room.forget_files()
@@ -276,14 +288,18 @@ class Journal:
 
     def _learn(self, ack: StreamAck) -> None:
         tail = next((tail for tail in self._store.tails.values() if tail.id == ack.stream), None)
-        if tail is None or ack.watermark == tail.acked_seq:
+        if tail is None:
             return
-        if ack.watermark > tail.last_seq:
+        lower_before = self._lowered.pop(tail.id, None)
+        what = heard(ack.watermark, acked_seq=tail.acked_seq, last_seq=tail.last_seq, lower_before=lower_before)
+        if what is Heard.PERHAPS_LOWER:
+            self._lowered[tail.id] = ack.watermark
+        elif what is Heard.IMPOSSIBLE:
             self._warn_of_old_copy(tail, ack.watermark)
-            return
-        if ack.watermark < tail.acked_seq:
-            logger.warning("watermark_lowered stream=%s from=%d to=%d", tail.kind.value, tail.acked_seq, ack.watermark)
-        self._store.acked(tail.kind, ack.watermark, self._clock.wall_ms())
+        elif what is not Heard.UNCHANGED:
+            if what is Heard.LOWERED:
+                logger.warning("watermark_lowered stream=%s from=%d to=%d", tail.kind, tail.acked_seq, ack.watermark)
+            self._store.acked(tail.kind, ack.watermark, self._clock.wall_ms())
 
     def _warn_of_old_copy(self, tail: Tail, watermark: int) -> None:
         if tail.id in self._old_copies:

@@ -48,9 +48,10 @@ class Stream:
         return len(self.bodies)
 
     def take(self, batch: Batch):
-        """Add what is new. Refuses a gap and a history that is not the one held."""
+        """Add what is new. Refuses a history that is not the one held."""
         if batch.first_seq > self.watermark + 1:
-            raise Refusal(409, "sequence_gap")
+            # A gap adds nothing; the watermark in the answer says so.
+            return
         if batch.digest_before != self.digests[batch.first_seq - 1]:
             raise Refusal(409, "digest_mismatch")
         digest = batch.digest_before
@@ -87,6 +88,8 @@ class Ledger:
         self.request_count = 0
         self.order: list[StreamKind] = []
         self.unwanted_images: set[str] = set()
+        self.refused_images: dict[str, str] = {}
+        """Codes by sha256."""
         self.files: Path | None = None
         """What is served besides: a folder with an artifact repository."""
         self.tuf_root = b""
@@ -177,6 +180,10 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_PATCH(self):
         body = self._body()
+        code = self.ledger.refused_images.get(self.path.removeprefix(paths.IMAGES))
+        if code is not None:
+            self._send(422, encode(ErrorReply(error=code, code=code, server_time_ms=_now_ms())))
+            return
         with self.ledger.lock:
             image = self.ledger.images[self.path.removeprefix(paths.IMAGES)]
             is_right = int(self.headers["Upload-Offset"]) == len(image.content)

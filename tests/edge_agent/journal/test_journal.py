@@ -52,6 +52,12 @@ def ack(journal, watermark, kind=INSPECTION):
     return journal.acked(StreamAck(stream=stream_of(journal, kind).stream, watermark=watermark))
 
 
+def restored(journal, watermark):
+    """The cloud lost what came after: it says so again and again."""
+    ack(journal, watermark)
+    ack(journal, watermark)
+
+
 def numbers(batch):
     return [decode_record(item).at_ms for item in batch.items]
 
@@ -110,9 +116,21 @@ def test_a_lower_watermark_sends_again_what_is_held(opened):
     for number in range(1, 6):
         journal.append(result(number))
     ack(journal, 5)
-    ack(journal, 2)
+    restored(journal, 2)
     assert numbers(journal.batch(INSPECTION, 10)) == [3, 4, 5]
     assert journal.backlog().count == 3
+
+
+def test_a_watermark_that_a_newer_one_overtook_sends_nothing_again(opened):
+    journal = opened()
+    for number in range(1, 6):
+        journal.append(result(number))
+    ack(journal, 5)
+    ack(journal, 2)
+    assert journal.batch(INSPECTION, 10) is None
+    ack(journal, 5)
+    ack(journal, 2)
+    assert journal.batch(INSPECTION, 10) is None
 
 
 def test_a_watermark_beyond_what_was_written_changes_nothing_and_raises_one_alarm(opened):
@@ -139,13 +157,13 @@ def test_records_are_kept_a_day_after_the_ack_and_then_forgotten(opened):
     ack(journal, 3)
     journal.close()
     within_a_day = opened(clock=LateClock(RETENTION_MS - 120_000))
-    ack(within_a_day, 0)
+    restored(within_a_day, 0)
     assert within_a_day.batch(INSPECTION, 10).first_seq == 1
     ack(within_a_day, 3)
     within_a_day.close()
     later = opened(clock=LateClock(2 * RETENTION_MS + 120_000))
     later.append(result(6))
-    ack(later, 0)
+    restored(later, 0)
     rest = later.batch(INSPECTION, 10)
     assert (rest.first_seq, numbers(rest)) == (4, [4, 5, 6])
     assert rest.digest_after == chain_digest(rest.digest_before, rest.items)

@@ -127,8 +127,9 @@ def test_a_restored_cloud_gets_again_what_it_lost(device, cloud):
     stream = cloud.ledger.of_kind(INSPECTION)[0]
     del stream.bodies[4:], stream.digests[5:]
     device.journal.append(result(11))
-    # The real cloud tells its watermark at the check-in.
-    device.journal.acked(StreamAck(stream=next(iter(cloud.ledger.streams)), watermark=4))
+    # The real cloud tells its watermark at each check-in.
+    for _ in range(2):
+        device.journal.acked(StreamAck(stream=next(iter(cloud.ledger.streams)), watermark=4))
     device.drain()
     assert [record.at_ms for record in held(cloud)] == list(range(1, 12))
 
@@ -155,6 +156,17 @@ def test_an_image_that_nobody_wants_is_left_until_it_is_asked_for(device, cloud)
     device.journal.images_wanted([image.sha256])
     device.drain()
     assert cloud.ledger.images[image.sha256].content == image.encoded
+
+
+def test_an_image_that_is_none_is_dropped_and_the_next_one_goes(device, cloud):
+    junk, good = ImageFile.of(b"junk" * 100), ImageFile.of(b"good" * 100)
+    cloud.ledger.refused_images[junk.sha256] = "not_an_image"
+    device.inspect(1, image=junk)
+    device.inspect(1, image=good)
+    device.drain()
+    assert cloud.ledger.images[good.sha256].content == good.encoded
+    assert not (device.folder / "images" / junk.sha256).exists()
+    assert device.journal.backlog().images_waiting == 0
 
 
 def test_a_missing_image_file_is_told_and_stops_nothing(device, cloud):
