@@ -12,7 +12,7 @@ from edge_agent.durable import write_durably
 from edge_agent.orders import Orders, ReceivedCommand
 from edge_agent.recording import RecordSink
 from edge_agent.wire.records import CommandAnswer
-from edge_agent.wire.words import CommandKind, CommandOutcome
+from edge_agent.wire.words import CommandOutcome
 
 logger = logging.getLogger(__name__)
 
@@ -41,7 +41,7 @@ class Commands:
         orders: Orders,
         journal: RecordSink,
         clock: Clock,
-        handlers: Mapping[CommandKind, CommandHandler],
+        handlers: Mapping[str, CommandHandler],
     ) -> None:
         self._path = folder / ANSWERED_FILE
         self._orders = orders
@@ -72,7 +72,7 @@ class Commands:
     def _answer(self, received: ReceivedCommand) -> CommandAnswer:
         kind = received.command.kind
         try:
-            outcome, text = CommandOutcome.SUCCEEDED, self._handlers[kind]()
+            outcome, text = CommandOutcome.SUCCEEDED, self._handler(kind)()
         except Exception as exc:
             # Whatever went wrong is the answer.
             logger.exception("command_failed kind=%s id=%s", kind, received.command.command_id)
@@ -83,6 +83,11 @@ class Commands:
             outcome=outcome,
             text=text[:_TEXT_CHARS_MAX],
         )
+
+    def _handler(self, kind: str) -> CommandHandler:
+        if kind not in self._handlers:
+            raise LookupError(f"this agent does not know the command {kind!r}")
+        return self._handlers[kind]
 
     def _remember(self, command_id: str) -> None:
         self._answered = {**self._answered, command_id: None}

@@ -5,7 +5,7 @@ from typing import Annotated
 import msgspec
 
 from edge_agent.wire.records import NonNegative, Sha256, ShortText, WallClockMs
-from edge_agent.wire.words import CommandKind, StreamKind
+from edge_agent.wire.words import StreamKind
 
 StreamId = Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{32}$")]
 ChainDigest = Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{32}$")]
@@ -118,8 +118,9 @@ class ModelOffer(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Command(msgspec.Struct, frozen=True, kw_only=True):
-    command_id: str
-    kind: CommandKind
+    command_id: ShortText
+    kind: ShortText
+    """A `CommandKind`; free text on the wire, so that one that this agent does not know fails alone."""
     expires_in_s: float
 
 

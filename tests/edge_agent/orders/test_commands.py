@@ -24,8 +24,8 @@ class World:
             handlers={CommandKind.HEALTH_CHECK: handler},
         )
 
-    def order(self, *ids, expires_in_s=60.0):
-        commands = [Command(command_id=one, kind=CommandKind.HEALTH_CHECK, expires_in_s=expires_in_s) for one in ids]
+    def order(self, *ids, expires_in_s=60.0, kind=CommandKind.HEALTH_CHECK):
+        commands = [Command(command_id=one, kind=kind, expires_in_s=expires_in_s) for one in ids]
         self.orders.accept(DesiredState(revision="1", checkin_interval_s=1.0, server_time_ms=0, commands=commands))
 
 
@@ -55,6 +55,14 @@ def test_a_restart_does_not_answer_twice(world, tmp_path):
     again.order("c1")
     again.commands.run_due()
     assert len(world.journal.records) == 1
+
+
+def test_a_command_of_a_newer_cloud_fails_alone_and_says_why(world):
+    world.order("c1", kind="dance")
+    world.commands.run_due()
+    (answer,) = world.journal.records
+    assert answer.outcome == CommandOutcome.FAILED
+    assert "'dance'" in answer.text
 
 
 def test_an_expired_command_is_not_run(world):
