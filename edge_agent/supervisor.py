@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from edge_agent.clock import Clock
+from edge_agent.watchdog import Watchdog
 
 logger = logging.getLogger(__name__)
 
@@ -29,9 +30,10 @@ class Part(Protocol):
 class Supervisor:
     """Each part in its own thread. Stops them in the order in which they were given."""
 
-    def __init__(self, parts: Sequence[Part], clock: Clock) -> None:
+    def __init__(self, parts: Sequence[Part], clock: Clock, *, watchdog: Watchdog | None = None) -> None:
         self._parts = parts
         self._clock = clock
+        self._watchdog = watchdog or Watchdog()
         self._failed = ""
         self.restart_count = 0
 
@@ -47,7 +49,11 @@ class Supervisor:
         ]
         for thread in threads:
             thread.start()
-        stop.wait()
+        self._watchdog.ready()
+        while not stop.wait(self._watchdog.beat_s):
+            if all(thread.is_alive() for thread in threads):
+                self._watchdog.alive()
+        self._watchdog.ending()
         for thread, own in zip(threads, stops, strict=True):
             own.set()
             thread.join(JOIN_S)
