@@ -22,13 +22,15 @@ READY_TIMEOUT_S = 30.0
 class AgentProcess:
     """One device with its folder. `start` and `kill` may be called again and again."""
 
-    def __init__(self, folder: Path, cloud_url: str, *, takt_ms: int = 20, module: str = "edge_agent") -> None:
+    def __init__(
+        self, folder: Path, cloud_url: str, *, takt_ms: int = 20, module: str = "edge_agent", code: str = "code"
+    ) -> None:
         self.folder = folder
         self.told_file = folder / "told.jsonl"
         self._module = module
         self._process: subprocess.Popen | None = None
         _write_images(folder / "images")
-        _enrol(folder / "data", cloud_url)
+        _enrol(folder / "data", cloud_url, code)
         self._cloud_url = cloud_url
         self.configure(takt_ms=takt_ms)
 
@@ -95,7 +97,7 @@ def wait_until(is_true, timeout_s: float) -> None:
         pause.wait(0.01)
 
 
-def _enrol(folder: Path, cloud_url: str) -> None:
+def _enrol(folder: Path, cloud_url: str, code: str) -> None:
     with contextlib.ExitStack() as stack:
 
         def connect(credentials):
@@ -103,7 +105,7 @@ def _enrol(folder: Path, cloud_url: str) -> None:
             stack.callback(cloud.close)
             return cloud
 
-        enrol(EnrolmentOrder(cloud_url=cloud_url, code="code", folder=folder), connect=connect)
+        enrol(EnrolmentOrder(cloud_url=cloud_url, code=code, folder=folder), connect=connect)
 
 
 def _write_images(folder: Path) -> None:
