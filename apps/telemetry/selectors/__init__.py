@@ -10,7 +10,7 @@ from apps.telemetry.selectors.history import (
     windows,
 )
 from apps.telemetry.selectors.latency import Latency
-from apps.telemetry.selectors.ledger import LedgerRow, ledger
+from apps.telemetry.selectors.ledger import LedgerRow, ledger, watermarks
 from apps.telemetry.selectors.updates import ModelFacts, UpdateStepFact, model_facts, update_steps
 
 __all__ = [
@@ -29,6 +29,7 @@ __all__ = [
     "quantiles",
     "results_recent",
     "update_steps",
+    "watermarks",
     "window_rows",
     "windows",
 ]

@@ -1,8 +1,11 @@
 """Proof of completeness, from the rows themselves."""
 
 from dataclasses import dataclass
+from uuid import UUID
 
 from django.db import connection
+
+from apps.telemetry.models import Stream
 
 _SQL = """
 WITH kept AS (
@@ -58,6 +61,11 @@ class LedgerRow:
     @property
     def is_sound(self) -> bool:
         return self.gap == 0 and self.duplicates == 0
+
+
+def watermarks(*, device_id: str | UUID) -> dict[str, int]:
+    """How far each of the device's streams is stored."""
+    return dict(Stream.objects.filter(device_id=device_id).order_by("pk").values_list("pk", "watermark"))
 
 
 def ledger() -> list[LedgerRow]:

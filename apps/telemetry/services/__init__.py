@@ -12,6 +12,7 @@ from apps.telemetry.received import (
 from apps.telemetry.services.batches import batches_store
 from apps.telemetry.services.checkins import checkin_store
 from apps.telemetry.services.partitions import partitions_due
+from apps.telemetry.services.rows import instant
 
 __all__ = [
     "BatchOutcome",
@@ -21,6 +22,7 @@ __all__ = [
     "batches_store",
     "checkin_store",
     "cut_singly",
+    "instant",
     "partitions_due",
     "read_batch",
     "set_aside",

@@ -93,7 +93,8 @@ def _copy_results(results: Sequence[StoredResult], now: datetime) -> None:
     if not results:
         return
     partition_need(now.date())
-    with connection.cursor() as cursor, cursor.copy(_COPY) as copy:
+    # Django does not translate what a COPY raises; the caller must be able to tell a bad row from a lost connection.
+    with connection.cursor() as cursor, connection.wrap_database_errors, cursor.copy(_COPY) as copy:
         copy.set_types(list(_RESULT_COLUMNS.values()))
         for stored in results:
             copy.write_row(_result_row(stored, now))

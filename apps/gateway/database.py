@@ -1,0 +1,69 @@
+"""Django's database from an event loop: a few threads, a bounded queue, and one word when it is not there."""
+
+import asyncio
+import contextlib
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
+
+from django.db import InterfaceError, OperationalError, close_old_connections, connections
+
+from apps.core.errors import Unavailable
+from apps.gateway.errors import Busy
+
+T = TypeVar("T")
+
+THREADS = 8
+WAITING_MAX = 256
+CALL_TIMEOUT_S = 10.0
+RETRY_AFTER_S = 3.0
+
+
+class Database:
+    """Runs blocking work in threads that keep their connection. Raises Unavailable, never a database's own error."""
+
+    def __init__(self) -> None:
+        self._pool = ThreadPoolExecutor(THREADS, thread_name_prefix="gateway-db")
+        self._places = threading.BoundedSemaphore(WAITING_MAX)
+
+    async def run(self, work: Callable[[], T]) -> T:
+        """What `work` returns. After CALL_TIMEOUT_S the caller is told to come again; the work may still finish."""
+        if not self._places.acquire(blocking=False):
+            raise Busy("Too many requests wait for the database.", retry_after_s=RETRY_AFTER_S)
+        future = self._pool.submit(with_connection, work)
+        future.add_done_callback(lambda _: self._places.release())
+        try:
+            return await asyncio.wait_for(asyncio.wrap_future(future), CALL_TIMEOUT_S)
+        except TimeoutError as exc:
+            raise Unavailable("The database is slow.", code="database_slow", retry_after_s=RETRY_AFTER_S) from exc
+
+    def close(self) -> None:
+        """Finish what runs and close every thread's connection."""
+        together = threading.Barrier(THREADS)
+        for _ in range(THREADS):
+            # Each job waits for the others, so that every thread gets one.
+            self._pool.submit(_close_together, together)
+        self._pool.shutdown(wait=True)
+
+
+def _close_together(together: threading.Barrier) -> None:
+    with contextlib.suppress(threading.BrokenBarrierError):
+        together.wait(CALL_TIMEOUT_S)
+    connections.close_all()
+
+
+def with_connection(work: Callable[[], T]) -> T:
+    """Run with a connection that is alive. Raises Unavailable when there is none or it broke."""
+    close_old_connections()
+    try:
+        return work()
+    except (OperationalError, InterfaceError) as exc:
+        raise unavailable(exc) from exc
+    finally:
+        close_old_connections()
+
+
+def unavailable(error: Exception) -> Unavailable:
+    reason = str(error).partition("\n")[0] or type(error).__name__
+    return Unavailable(f"The database is not available: {reason}", code="database_down", retry_after_s=RETRY_AFTER_S)
