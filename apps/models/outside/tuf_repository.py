@@ -175,17 +175,15 @@ class TufRepository:
     def _release(self, now: datetime, *, is_snapshot_due: bool = False, is_timestamp_due: bool = False) -> None:
         targets = self._newest_number("targets")
         number = self._newest_number("snapshot")
-        snapshot = self._newest("snapshot", Snapshot).signed if number else Snapshot(version=0, meta={})
-        meta = snapshot.meta.get("targets.json")
-        if is_snapshot_due or meta is None or meta.version != targets:
-            snapshot = Snapshot(version=number + 1, meta={"targets.json": MetaFile(targets)})
+        known = self._newest("snapshot", Snapshot).signed.meta["targets.json"].version if number else 0
+        if is_snapshot_due or known != targets:
+            number += 1
+            snapshot = Snapshot(version=number, meta={"targets.json": MetaFile(targets)})
             self._write(snapshot, self._keys["snapshot"].unlock(), now)
         visible = self._read("timestamp.json", Timestamp).signed if self.exists else None
-        if is_timestamp_due or visible is None or visible.snapshot_meta.version != snapshot.version:
-            timestamp = Timestamp(
-                version=(visible.version if visible else 0) + 1, snapshot_meta=MetaFile(snapshot.version)
-            )
-            self._write(timestamp, self._keys["timestamp"].unlock(), now)
+        if is_timestamp_due or visible is None or visible.snapshot_meta.version != number:
+            version = visible.version + 1 if visible else 1
+            self._write(Timestamp(version, snapshot_meta=MetaFile(number)), self._keys["timestamp"].unlock(), now)
 
     def _write(self, signed: Kind, signer: Signer, now: datetime) -> None:
         """Sign and keep one piece of metadata, durably."""
