@@ -100,7 +100,8 @@ class Sync:
         self._limit = min(BATCH_ITEMS_MAX, self._limit * 2)
         for ack in reply.acks:
             self._journal.acked(ack)
-        self._journal.images_wanted(reply.images_wanted)
+        if reply.images_wanted:
+            self._journal.images_wanted(reply.images_wanted)
         if not any(ack.stream == batch.stream and ack.watermark >= batch.first_seq for ack in reply.acks):
             # Sending the same again at once would turn a confused cloud into a busy one.
             raise CloudUnreachable(f"the cloud took nothing of the {kind.value} stream")

@@ -259,6 +259,7 @@ class Journal:
     def _keep_image(self, image: ImageFile, seq: int) -> None:
         if self._store.image_state(image.sha256) in (None, ImageState.GONE):
             self._images.keep(image)
+            self._room.losses.files.discard(image.sha256)
             stored = StoredImage(sha256=image.sha256, size_bytes=len(image.encoded))
             self._store.image_keep(stored, seq=seq, now_ms=self._clock.wall_ms())
 

@@ -14,6 +14,8 @@ CONTROL_RESERVE_BYTES = 1024 * 1024
 DISK_FREE_MIN_BYTES = 32 * 1024 * 1024
 """Never taken, whatever the budget says: the operating system must stay alive."""
 RECORD_OVERHEAD_BYTES = 128
+HEADROOM_RATIO = 0.02
+"""Of the budget, won in one go: a full disk is then told once per so many images and not with each of them."""
 
 
 @dataclass(slots=True)
@@ -21,7 +23,7 @@ class Losses:
     """What gave way in the open transaction and must be told."""
 
     evicted_images: int = 0
-    files: list[str] = field(default_factory=list)
+    files: set[str] = field(default_factory=set)
 
 
 class Room:
@@ -45,7 +47,7 @@ class Room:
         reserve_bytes = CONTROL_RESERVE_BYTES if kind is StreamKind.CONTROL else 0
         limit_bytes = self._limit_bytes() + reserve_bytes
         wanted_bytes = self.used_bytes + need_bytes + RECORD_OVERHEAD_BYTES - limit_bytes
-        if wanted_bytes > 0 and self._evict(wanted_bytes) < wanted_bytes:
+        if wanted_bytes > 0 and self._evict(wanted_bytes + int(limit_bytes * HEADROOM_RATIO)) < wanted_bytes:
             raise JournalFull(f"the budget of {self.budget_bytes} bytes is spent and no image is left to evict")
         self.used_bytes += need_bytes + RECORD_OVERHEAD_BYTES
 
@@ -65,7 +67,7 @@ class Room:
                 if won_bytes >= wanted_bytes:
                     break
                 self._store.image_move(image.sha256, old=(state,), new=ImageState.GONE)
-                self.losses.files.append(image.sha256)
+                self.losses.files.add(image.sha256)
                 self.losses.evicted_images += state in (ImageState.WAITING, ImageState.WANTED)
                 won_bytes += image.size_bytes
         self.used_bytes -= won_bytes

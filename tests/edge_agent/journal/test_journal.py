@@ -245,6 +245,28 @@ def test_a_full_disk_evicts_images_first_and_says_so_with_a_number(opened):
     assert decode_record(journal.batch(CONTROL, 1).items[0]).code is AlarmCode.STORAGE_FULL
 
 
+def test_an_image_that_was_evicted_and_comes_again_is_kept_again(opened):
+    journal = opened(budget_bytes=300_000)
+    again = ImageFile.of(b"a" * 100_000)
+    tickets = [
+        journal.submit(result(number), images=[image])
+        for number, image in enumerate([again, ImageFile.of(b"b" * 100_000), ImageFile.of(b"c" * 100_000), again], 1)
+    ]
+    for ticket in tickets:
+        ticket.wait(30)
+    assert journal.image_read(again.sha256, 0, 200_000) == again.encoded
+
+
+def test_a_disk_that_stays_full_is_told_now_and_then_and_not_with_each_image(opened):
+    journal = opened(budget_bytes=2_000_000)
+    for number in range(400):
+        journal.append(result(number), images=[ImageFile.of(number.to_bytes(4) * 2_500)])
+    alarms = journal.batch(CONTROL, 1000).items
+    evicted_count = 400 - journal.backlog().images_waiting
+    assert evicted_count > 200
+    assert len(alarms) <= evicted_count / 3
+
+
 def test_when_no_image_is_left_records_are_refused_and_the_refusals_are_journalled_later(opened):
     journal = opened(budget_bytes=150_000)
     tickets = [journal.submit(result(number)) for number in range(2000)]
