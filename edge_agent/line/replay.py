@@ -43,7 +43,7 @@ class _Reel:
 
 
 class ReplayCamera:
-    """Each shown image is a new part. The folder is looked at again every `rescan_s`: a removed file leaves at once."""
+    """Each shown image is a new part. The folder is looked at again every `rescan_s`; a removed file leaves at once."""
 
     def __init__(self, config: CameraConfig, clock: Clock) -> None:
         self._config = config
@@ -90,7 +90,8 @@ class ReplayCamera:
         raise CameraFault(f"no image in {self._config.folder}")
 
     def _rescan_when_due(self) -> None:
-        if self._clock.monotonic_s() < self._reel.scan_due_s:
+        # An empty folder is looked at with each beat: the first picture should not wait for the next scan.
+        if self._names and self._clock.monotonic_s() < self._reel.scan_due_s:
             return
         self._reel.scan_due_s = self._clock.monotonic_s() + self._config.rescan_s
         names = _image_names(self._config.folder)

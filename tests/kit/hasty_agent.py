@@ -3,8 +3,9 @@
 import queue
 import sys
 import threading
+from pathlib import Path
 
-from edge_agent.__main__ import _parser, log_to_stderr, run_agent
+from edge_agent.__main__ import log_to_stderr, run_agent
 from edge_agent.agent import Agent
 from edge_agent.journal import Journal, Ticket
 from edge_agent.wire.records import STREAM_OF_RECORD
@@ -39,5 +40,5 @@ class HastyJournal(Journal):
 
 if __name__ == "__main__":
     log_to_stderr()
-    options = _parser().parse_args()
-    sys.exit(run_agent(options.config, lambda config, clock: Agent(config, clock, open_journal=HastyJournal)))
+    config_file = Path(sys.argv[sys.argv.index("--config") + 1])
+    sys.exit(run_agent(config_file, lambda config, clock: Agent(config, clock, open_journal=HastyJournal)))

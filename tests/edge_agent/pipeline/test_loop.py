@@ -144,9 +144,7 @@ def test_an_empty_folder_is_one_alarm_and_no_item(scene):
     here = scene(clock=HandClock()).inspect(3)
     assert here.output.told == []
     assert [alarm.code for alarm in here.records(StreamKind.CONTROL)] == [AlarmCode.CAMERA_FAULT]
-    here.show()
-    here.clock.turn(31)
-    here.inspect()
+    here.show().inspect()
     assert len(here.output.told) == 1
 
 
