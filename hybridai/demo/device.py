@@ -25,8 +25,12 @@ def _enrol(folders: DeviceFolders, cloud_url: str) -> None:
     _wait_for(folders.code)
     code = folders.code.read_text().strip()
     where = ["--cloud", cloud_url, "--data", str(folders.agent_data)]
-    subprocess.run([*_agent(), "enrol", "--code", code, *where], check=True)
-    folders.code.unlink()
+    status = subprocess.run([*_agent(), "enrol", "--code", code, *where], check=False).returncode
+    if status != TRY_LATER:
+        # Used up or refused: either way the plant hands out another one if the device is still expected.
+        folders.code.unlink()
+    if status:
+        sys.exit(status)
 
 
 def _agent() -> list[str]:

@@ -82,7 +82,12 @@ def installation_supervisor(
 ) -> Supervisor:
     """A supervisor for the whole installation; more children may be added. The caller holds the data folder."""
     supervisor = Supervisor(announce)
-    for spec in [*_servers(plan), plan.manage("migrate", "migrate", "--noinput", role=Role.STEP)]:
+    steps = [
+        plan.manage("migrate", "migrate", "--noinput", role=Role.STEP),
+        # Devices pin the artifact repository's root when they enrol, so it must be there first.
+        plan.manage("tuf_init", "tuf_init", role=Role.STEP),
+    ]
+    for spec in [*_servers(plan), *steps]:
         supervisor.add(spec)
     for spec in [_web(plan, on_site_ready), _gateway(plan), plan.manage("reconcile", "reconcile"), *_celery(plan)]:
         supervisor.add(spec)
