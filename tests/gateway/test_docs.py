@@ -1,0 +1,16 @@
+import re
+from pathlib import Path
+
+from apps.core import files
+from apps.devices import services
+from apps.gateway import asgi
+
+CODE = re.compile(r'(?:Refused\(\s*\d+,\s*|code\s*=\s*)"([a-z_]+)"')
+NOT_FOR_DEVICES = {"name_taken", "device_not_enrolled"}
+
+
+def test_every_refusal_that_a_device_may_hear_is_in_the_table():
+    sources = [*Path(asgi.__file__).parent.glob("*.py"), Path(services.__file__), Path(files.__file__)]
+    codes = {code for source in sources for code in CODE.findall(source.read_text())}
+    page = Path("docs/protocol.md").read_text()
+    assert {code for code in codes - NOT_FOR_DEVICES if f"`{code}`" not in page} == set()
