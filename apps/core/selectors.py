@@ -7,6 +7,7 @@ from apps.core.models import AuditRow
 from apps.core.services import GENESIS_HASH, audit_hash
 
 WORKER_SEEN_KEY = "core:worker_seen"
+RECONCILER_SEEN_KEY = "core:reconciler_seen"
 
 
 def audit_first_break() -> str | None:
@@ -23,8 +24,17 @@ def audit_first_break() -> str | None:
 
 def worker_silence_s(now: datetime) -> float | None:
     """For how long no Celery worker has run the canary. None: never seen, or the cache cannot be asked."""
+    return _silence_s(WORKER_SEEN_KEY, now)
+
+
+def reconciler_silence_s(now: datetime) -> float | None:
+    """For how long no reconciler has finished a round. None: never seen, or the cache cannot be asked."""
+    return _silence_s(RECONCILER_SEEN_KEY, now)
+
+
+def _silence_s(key: str, now: datetime) -> float | None:
     try:
-        seen = cache.get(WORKER_SEEN_KEY)
+        seen = cache.get(key)
     except redis.RedisError:
         return None
     return None if seen is None else now.timestamp() - float(seen)
