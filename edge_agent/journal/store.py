@@ -14,11 +14,12 @@ from edge_agent.wire.messages import Batch, StreamState
 from edge_agent.wire.words import StreamKind
 
 SCHEMA_VERSION = 1
+_RECORD_TABLE = """CREATE TABLE record (kind TEXT NOT NULL, seq INTEGER NOT NULL, body BLOB NOT NULL,
+    digest TEXT NOT NULL, PRIMARY KEY (kind, seq)) STRICT, WITHOUT ROWID"""
 _SCHEMA = (
     """CREATE TABLE stream (kind TEXT PRIMARY KEY, id TEXT NOT NULL UNIQUE, base_seq INTEGER NOT NULL,
         base_digest TEXT NOT NULL, acked_seq INTEGER NOT NULL) STRICT""",
-    """CREATE TABLE record (kind TEXT NOT NULL, seq INTEGER NOT NULL, body BLOB NOT NULL, digest TEXT NOT NULL,
-        PRIMARY KEY (kind, seq)) STRICT, WITHOUT ROWID""",
+    _RECORD_TABLE,
     """CREATE TABLE ack (kind TEXT NOT NULL, minute INTEGER NOT NULL, watermark INTEGER NOT NULL,
         PRIMARY KEY (kind, minute)) STRICT, WITHOUT ROWID""",
     """CREATE TABLE image (sha256 TEXT PRIMARY KEY, size_bytes INTEGER NOT NULL, state TEXT NOT NULL,
@@ -28,6 +29,10 @@ _SCHEMA = (
 )
 BATCH_BYTES_MAX = 1_500_000
 """Well under the wire's largest body; about 3,000 results."""
+
+
+Row = tuple[str, int, bytes, str]
+"""Kind, number, body, running digest: a record as it is stored."""
 
 
 class ImageState(StrEnum):
@@ -80,6 +85,8 @@ class Store:
         self._db = sqlite3.connect(
             f"{path.as_uri()}?mode={mode}", uri=True, isolation_level=None, check_same_thread=False
         )
+        # A text that the disk has hurt must show as a wrong digest, not as an error that no start gets past.
+        self._db.text_factory = lambda text: text.decode(errors="replace")
         self.tails: dict[StreamKind, Tail] = {}
         if not is_read_only:
             self._prepare()
@@ -186,16 +193,23 @@ class Store:
         return str(row[0])
 
     def rows_after(self, kind: StreamKind, seq: int) -> Iterable[tuple[int, bytes, str]]:
-        return self._db.execute(
-            "SELECT seq, body, digest FROM record WHERE kind = ? AND seq > ? ORDER BY seq", (kind.value, seq)
-        )
+        """As they lie on the disk. The plus signs keep SQLite from a search, which a hurt key would end too early."""
+        sql = "SELECT seq, body, digest FROM record WHERE +kind = ? AND +seq > ?"
+        return self._db.execute(sql, (kind.value, seq))
+
+    def rows_until(self, kind: StreamKind, seq: int) -> Iterable[tuple[int, bytes, str]]:
+        sql = "SELECT seq, body, digest FROM record WHERE +kind = ? AND +seq <= ?"
+        return self._db.execute(sql, (kind.value, seq))
 
     def set_aside(self, kind: StreamKind, seq: int, body: bytes | None, found_ms: int) -> None:
         self._db.execute("INSERT INTO damaged VALUES (?, ?, ?, ?)", (kind.value, seq, body, found_ms))
 
-    def rewrite(self, kind: StreamKind, rows: Iterable[tuple[int, bytes, str]]) -> None:
-        values = ((kind.value, seq, body, digest) for seq, body, digest in rows)
-        self._db.executemany("INSERT OR REPLACE INTO record VALUES (?, ?, ?, ?)", values)
+    def rebuild(self, rows: Iterable[Row]) -> None:
+        """Replace all records, in a new tree: one with hurt keys cannot be changed row by row."""
+        self._db.execute("ALTER TABLE record RENAME TO record_hurt")
+        self._db.execute(_RECORD_TABLE)
+        self._db.executemany("INSERT OR IGNORE INTO record VALUES (?, ?, ?, ?)", rows)
+        self._db.execute("DROP TABLE record_hurt")
 
     # Acknowledgements
 
