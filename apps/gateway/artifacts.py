@@ -31,33 +31,54 @@ class Span:
         return self.end - self.first
 
 
+class FilePieces:
+    """A span of an open file, read in a thread piece by piece: a large file never lies in memory."""
+
+    def __init__(self, file: BinaryIO, span: Span) -> None:
+        self._file = file
+        self._span = span
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        left_bytes = self._span.size_bytes
+        await asyncio.to_thread(self._file.seek, self._span.first)
+        while left_bytes > 0:
+            piece = await asyncio.to_thread(self._file.read, min(PIECE_BYTES, left_bytes))
+            if not piece:
+                return
+            left_bytes -= len(piece)
+            yield piece
+
+    def close(self) -> None:
+        self._file.close()
+
+
 async def file_reply(head: Head) -> Reply:
     """Raises Refused: 404 for what is not there, 416 for a range outside the file."""
     path = _path_of(head.path)
     try:
-        stream = await asyncio.to_thread(path.open, "rb")
+        file = await asyncio.to_thread(path.open, "rb")
     except OSError as exc:
         raise Refused(404, "not_found", "There is no such file.") from exc
     try:
-        return _reply(head, stream)
+        return _reply(head, file)
     except Refused:
-        stream.close()
+        file.close()
         raise
 
 
-def _reply(head: Head, stream: BinaryIO) -> Reply:
-    stat = os.fstat(stream.fileno())
+def _reply(head: Head, file: BinaryIO) -> Reply:
+    stat = os.fstat(file.fileno())
     etag = f'"{stat.st_size:x}-{stat.st_mtime_ns:x}"'
     headers = {"ETag": etag, "Accept-Ranges": "bytes", "Content-Type": "application/octet-stream"}
     if head.headers.get("if-none-match") == etag:
-        stream.close()
+        file.close()
         return Reply(304, headers={"ETag": etag})
     span = _span_of(head, stat.st_size, etag)
     headers["Content-Length"] = str(span.size_bytes if span else stat.st_size)
     if span is None:
-        return Reply(200, headers=headers, stream=_pieces(stream, Span(0, stat.st_size)))
+        return Reply(200, headers=headers, stream=FilePieces(file, Span(0, stat.st_size)))
     headers["Content-Range"] = f"bytes {span.first}-{span.end - 1}/{stat.st_size}"
-    return Reply(206, headers=headers, stream=_pieces(stream, span))
+    return Reply(206, headers=headers, stream=FilePieces(file, span))
 
 
 def _span_of(head: Head, size_bytes: int, etag: str) -> Span | None:
@@ -89,17 +110,3 @@ def _path_of(request_path: str) -> Path:
     if not path.is_file():
         raise Refused(404, "not_found", "There is no such file.")
     return path
-
-
-async def _pieces(stream: BinaryIO, span: Span) -> AsyncIterator[bytes]:
-    left_bytes = span.size_bytes
-    try:
-        await asyncio.to_thread(stream.seek, span.first)
-        while left_bytes > 0:
-            piece = await asyncio.to_thread(stream.read, min(PIECE_BYTES, left_bytes))
-            if not piece:
-                return
-            left_bytes -= len(piece)
-            yield piece
-    finally:
-        stream.close()

@@ -91,7 +91,7 @@ class Gateway:
         self.database = Database()
         self.writer = Writer()
         self.limits = limits
-        self._gate = Gate(self._device_key)
+        self.gate = Gate(self._device_key)
         self._request_count = 0
 
     def start(self) -> None:
@@ -127,11 +127,11 @@ class Gateway:
             return await route.answer(self, Call(head, None, b""))
         signed = await self._signed(route, head)
         content = await body.read(limit_bytes=route.body_bytes_max)
-        self._gate.seal(signed, content)
+        self.gate.seal(signed, content)
         return await route.answer(self, Call(head, signed.device, content, signed.claims.sub))
 
     async def _signed(self, route: Route, head: Head) -> Signed:
-        return await (self._gate.newcomer(head) if route.is_signed_by_key else self._gate.device(head))
+        return await (self.gate.newcomer(head) if route.is_signed_by_key else self.gate.device(head))
 
     async def _device_key(self, device_id: str) -> DeviceKey | None:
         return await self.database.run(lambda: device_key(device_id=device_id))
@@ -147,7 +147,9 @@ async def _enrol(gateway: Gateway, call: Call) -> Reply:
     request = _message(call, EnrolRequest, limit_bytes=SMALL_BODY_BYTES_MAX)
     if request.public_key != call.subject:
         raise Refused(401, "token_invalid", "The request was signed with another key than it enrols.")
-    return message_reply(await gateway.database.run(lambda: enrol(request, now=timezone.now())))
+    reply = await gateway.database.run(lambda: enrol(request, now=timezone.now()))
+    gateway.gate.forget(reply.device_id)
+    return message_reply(reply)
 
 
 async def _check_in(gateway: Gateway, call: Call) -> Reply:
@@ -239,7 +241,7 @@ class Application:
 
     def __init__(self, limits: Limits | None = None) -> None:
         self._limits = limits or Limits()
-        self._gateway: Gateway | None = None
+        self.gateway: Gateway | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
@@ -252,18 +254,18 @@ class Application:
 
     async def _live(self, receive: Receive, send: Send) -> None:
         await receive()
-        self._gateway = Gateway(self._limits)
-        self._gateway.start()
+        self.gateway = Gateway(self._limits)
+        self.gateway.start()
         await send({"type": "lifespan.startup.complete"})
         await receive()
-        await asyncio.to_thread(self._gateway.stop)
+        await asyncio.to_thread(self.gateway.stop)
         await send({"type": "lifespan.shutdown.complete"})
 
     async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
-        assert self._gateway is not None, "the server runs without lifespan"
+        assert self.gateway is not None, "the server runs without lifespan"
         head = head_of(scope)
         try:
-            reply = await self._gateway.reply(head, receive)
+            reply = await self.gateway.reply(head, receive)
             await send_reply(send, reply, is_head=head.method == "HEAD")
         except (ClientGone, TimeoutError):
             logger.debug("client_gone path=%s", head.path[:200])

@@ -73,6 +73,10 @@ class Gate:
         _require_bound(claims, head)
         return Signed(claims, None)
 
+    def forget(self, device_id: str) -> None:
+        """Look the device's key up anew: it has just changed."""
+        self._keys.forget(device_id)
+
     def seal(self, signed: Signed, body: bytes) -> None:
         """Accept the token for this body, once. Raises Refused."""
         if signed.claims.bh != body_hash(body):
@@ -97,6 +101,9 @@ class KeyCache:
         if len(self._kept) > KEYS_MAX:
             self._kept.popitem(last=False)
         return device
+
+    def forget(self, device_id: str) -> None:
+        self._kept.pop(device_id, None)
 
 
 class SeenTokens:

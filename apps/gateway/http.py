@@ -6,7 +6,7 @@ import time
 import zlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, MutableMapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 import msgspec
 import zstandard
@@ -40,14 +40,22 @@ class Head:
     headers: Mapping[str, str]
 
 
+class Stream(Protocol):
+    """A body in pieces. `close` is called in any case, also when no piece was asked for."""
+
+    def __aiter__(self) -> AsyncIterator[bytes]: ...
+
+    def close(self) -> None: ...
+
+
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """stream: pieces sent instead of `body`."""
+    """stream: sent instead of `body`."""
 
     status: int = 200
     body: bytes = b""
     headers: dict[str, str] = field(default_factory=dict)
-    stream: AsyncIterator[bytes] | None = None
+    stream: Stream | None = None
 
 
 def server_time_ms() -> int:
@@ -160,20 +168,26 @@ def too_large(limit_bytes: int) -> Refused:
 
 
 async def send_reply(send: Send, reply: Reply, *, is_head: bool) -> None:
+    try:
+        await _send(send, reply, is_head=is_head)
+    finally:
+        if reply.stream is not None:
+            reply.stream.close()
+
+
+async def _send(send: Send, reply: Reply, *, is_head: bool) -> None:
     headers = {"Server-Time-Ms": str(server_time_ms()), "X-Content-Type-Options": "nosniff"} | reply.headers
     if reply.stream is None and reply.status != 204:
         headers.setdefault("Content-Length", str(len(reply.body)))
     raw = [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in headers.items()]
     await send({"type": "http.response.start", "status": reply.status, "headers": raw})
     if reply.stream is not None and not is_head:
-        await _send_stream(send, reply.stream)
-    else:
-        await send({"type": "http.response.body", "body": b"" if is_head else reply.body})
+        await _send_pieces(send, reply.stream)
+    await send({"type": "http.response.body", "body": b"" if is_head else reply.body})
 
 
-async def _send_stream(send: Send, stream: AsyncIterator[bytes]) -> None:
+async def _send_pieces(send: Send, stream: Stream) -> None:
     async for piece in stream:
         # A client that stops reading must not keep the file open for ever.
         async with asyncio.timeout(SEND_TIMEOUT_S):
             await send({"type": "http.response.body", "body": piece, "more_body": True})
-    await send({"type": "http.response.body", "body": b""})

@@ -24,6 +24,8 @@ def test_a_file_comes_whole_with_its_length_and_tag(device, package):
     response = device.request("GET", package)
     assert (response.status_code, response.content) == (200, CONTENT)
     assert response.headers["content-length"] == str(len(CONTENT))
+    head = device.request("HEAD", package)
+    assert (head.content, head.headers["content-length"]) == (b"", str(len(CONTENT)))
     assert device.request("GET", package, headers={"If-None-Match": response.headers["etag"]}).status_code == 304
 
 

@@ -112,3 +112,14 @@ def test_nobody_enrols_a_key_that_he_does_not_hold(gateway, artifacts):
     victim = SigningDevice(gateway)
     response = enrol(SigningDevice(gateway), code, public_key=victim.public_key)
     assert (response.status_code, refusal(response).code) == (401, "token_invalid")
+
+
+def test_a_device_whose_key_was_replaced_speaks_with_the_new_one_at_once(device, artifacts):
+    check_in(device)
+    code = services.enrolment_code_issue(device=device.device, by=None, now=timezone.now())
+    successor = SigningDevice(device.url)
+    assert enrol(successor, code).status_code == 200
+    successor.device = device.device
+    assert check_in(successor).configuration_revision == 0
+    response = device.post(paths.CHECKIN, CheckinRequest(at_ms=0, agent_version="1.2"))
+    assert (response.status_code, refusal(response).code) == (401, "token_invalid")
