@@ -65,6 +65,7 @@ class Scene:
         self.output = HeardOutput()
         self.slots = OneSlot(model)
         self.settings = settings or Configuration()
+        self.is_time_trusted = True
         self.journal = journal or Journal(folder / "journal", SystemClock())
         parts = LineParts(
             camera=ReplayCamera(CameraConfig(folder=self.images, product="cell", lot="7"), self.clock),
@@ -72,6 +73,7 @@ class Scene:
             journal=self.journal,
             output=self.output,
             configuration=lambda: self.settings,
+            is_time_trusted=lambda: self.is_time_trusted,
         )
         self.loop = InspectionLoop(parts, LineFacts(line="line-1", sampling_seed="device-1"), self.clock)
 
@@ -237,6 +239,13 @@ def test_missed_beats_are_not_made_up_for(scene):
     here.loop.run(stop)
     assert clock.waited_s[:3] == [0.0, 0.0, 0.0]
     assert clock.waited_s[3:5] == pytest.approx([0.8, 0.8])
+
+
+def test_stamps_of_a_clock_that_is_known_to_be_wrong_are_marked(scene):
+    here = scene(model=FixedModel(0.9)).show().inspect()
+    here.is_time_trusted = False
+    here.inspect()
+    assert [record.is_time_trusted for record in here.records()] == [True, False]
 
 
 def test_alarms_and_results_are_different_streams(scene):
