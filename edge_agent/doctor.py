@@ -8,6 +8,7 @@ import psutil
 
 from edge_agent import __version__
 from edge_agent.cloud import CloudError, CloudProbe
+from edge_agent.contract.engines import EngineUnavailable, missing_engines, runtime_of
 from edge_agent.hardware import hardware
 from edge_agent.identity import Identity, IdentityError, load_identity
 from edge_agent.update.slots import chosen_digests
@@ -38,6 +39,8 @@ class Diagnosis(msgspec.Struct, frozen=True, kw_only=True):
     active_version: str = ""
     previous_version: str = ""
     hardware: Hardware
+    engines_missing: dict[str, str] = {}
+    """By name, how to install what is not here. No problem by itself: most machines need one engine."""
     disk_free_bytes: int
     memory_available_bytes: int
     cloud_round_trip_ms: float | None = None
@@ -71,6 +74,7 @@ def diagnose(folder: Path, *, versions_folder: Path, probe: CloudProber) -> Diag
         active_version=_version_text(versions_folder, active, problems),
         previous_version=_version_text(versions_folder, previous, problems),
         hardware=machine,
+        engines_missing=missing_engines(),
         disk_free_bytes=disk_free_bytes,
         memory_available_bytes=psutil.virtual_memory().available,
         cloud_round_trip_ms=round(reached.round_trip_ms, 1) if reached else None,
@@ -113,7 +117,18 @@ def _version_text(versions_folder: Path, digest: Digest | None, problems: list[s
     if version is None:
         problems.append(f"Version {digest[:12]} is missing or damaged on disk.")
         return digest[:12]
+    _require_engine(version.manifest.compatibility.engine, problems)
     return f"{version.manifest.name} {version.manifest.version} ({digest[:12]})"
+
+
+def _require_engine(name: str, problems: list[str]) -> None:
+    try:
+        runtime = runtime_of(name)
+    except EngineUnavailable as exc:
+        problems.append(str(exc))
+        return
+    if runtime.version is None:
+        problems.append(runtime.missing_text)
 
 
 def _footprint(folder: Path) -> Footprint:

@@ -5,7 +5,7 @@ import platform
 
 import psutil
 
-from edge_agent.contract.engines import engines_available
+from edge_agent.contract.engines import available_engines
 from edge_agent.wire.messages import Hardware
 
 
@@ -16,5 +16,5 @@ def hardware() -> Hardware:
         cpu=(platform.processor() or platform.machine())[:200],
         cpu_count=os.cpu_count() or 1,
         memory_bytes=psutil.virtual_memory().total,
-        engines=engines_available(),
+        engines=available_engines(),
     )

@@ -69,6 +69,8 @@ class ParityReport:
     tensor_max_difference: float
     score_max_difference: float
     verdict_flips: int
+    text: str = ""
+    """What diverged and, where it can be told, how; empty when all agree."""
 
 
 def check_parity(golden: GoldenFrames, *, manifest: Manifest, steps: Steps) -> ParityReport:

@@ -10,7 +10,7 @@ import cv2
 import msgspec
 
 from edge_agent.contract.decision import verdict_of
-from edge_agent.contract.engines import Engine, EngineError, OnnxEngine
+from edge_agent.contract.engines import Engine, EngineError, open_engine, runtime_of
 from edge_agent.contract.preprocessing import to_tensor
 from edge_agent.durable import write_durably
 from edge_agent.update.versions import VersionDamaged, Versions
@@ -22,6 +22,7 @@ logger = logging.getLogger(__name__)
 
 SLOTS_FILE = "slots.json"
 UNPROVEN_STARTS_MAX = 3
+_ENGINE_CACHE = "engine-cache"
 _OBSERVATIONS_MAX = 10_000
 """More than any probation asks for; older ones give way, because the line never waits for a reader."""
 
@@ -86,9 +87,27 @@ class LoadedModel:
 
 def load_model(version: InstalledVersion) -> LoadedModel:
     """Raises EngineError."""
-    manifest = version.manifest
-    path = Path(version.folder) / manifest.model_file
-    return LoadedModel(version, OnnxEngine(path, input_name=manifest.input_name, output_name=manifest.output_name))
+    return LoadedModel(version, load_engine(version))
+
+
+def load_engine(version: InstalledVersion) -> Engine:
+    """The engine that the package asks for, with its model. Raises EngineError."""
+    folder = Path(version.folder)
+    cache_folder = None
+    if runtime_of(version.manifest.compatibility.engine).is_caching:
+        cache_folder = _engine_cache(folder)
+    return open_engine(version.manifest, folder / version.manifest.model_file, cache_folder=cache_folder)
+
+
+def _engine_cache(folder: Path) -> Path | None:
+    """Lies in the version's own folder, so that it is deleted with it. None: the disk refuses, and it goes without."""
+    cache_folder = folder / _ENGINE_CACHE
+    try:
+        cache_folder.mkdir(mode=0o700, exist_ok=True)
+    except OSError as exc:
+        logger.warning("engine_cache_refused folder=%s error=%s", cache_folder, exc)
+        return None
+    return cache_folder
 
 
 class Slots:

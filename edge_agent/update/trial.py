@@ -19,10 +19,10 @@ import msgspec
 
 import edge_agent
 from edge_agent.clock import Clock
-from edge_agent.contract.engines import EngineError, OnnxEngine
+from edge_agent.contract.engines import EngineError, EngineUnavailable, runtime_of
 from edge_agent.contract.parity import GoldenBroken, GoldenFrames, check_parity, package_steps, read_golden
 from edge_agent.update.probation import percentile_95
-from edge_agent.update.slots import LoadedModel
+from edge_agent.update.slots import LoadedModel, load_engine
 from edge_agent.values import Digest, InstalledVersion
 from edge_agent.wire.manifest import MANIFEST_NAME, Manifest
 from edge_agent.wire.words import CannotJudge
@@ -30,6 +30,8 @@ from edge_agent.wire.words import CannotJudge
 logger = logging.getLogger(__name__)
 
 TRIAL_TIMEOUT_S = 120.0
+ENGINE_MISSING = "engine_missing"
+"""The reason that is the device's and not the version's."""
 _LOOK_S = 0.05
 _WARM_RUNS = 3
 _TIMED_RUNS = 30
@@ -119,18 +121,17 @@ def try_version(folder: Path) -> TrialReport:
     try:
         manifest = msgspec.json.decode((folder / MANIFEST_NAME).read_bytes(), type=Manifest)
         golden = read_golden((folder / manifest.golden.file).read_bytes())
-        engine = OnnxEngine(
-            folder / manifest.model_file, input_name=manifest.input_name, output_name=manifest.output_name
-        )
+        version = InstalledVersion(digest=Digest(""), manifest=manifest, folder=str(folder))
+        engine = load_engine(version)
         parity = check_parity(golden, manifest=manifest, steps=package_steps(manifest, engine))
     except (EngineError, GoldenBroken, ValueError, OSError, msgspec.DecodeError) as exc:
         return TrialReport(reason=_reason_of(exc), text=str(exc)[:500])
     if parity.frame_count == 0:
         return TrialReport(reason="golden_missing", text="the package has no golden frames")
-    model = LoadedModel(InstalledVersion(digest=Digest(""), manifest=manifest, folder=str(folder)), engine)
-    times_ms = _timed(model, golden)
+    times_ms = _timed(LoadedModel(version, engine), golden)
     return TrialReport(
         reason=f"parity_{parity.diverged}" if parity.diverged else "" if times_ms else "engine_failed",
+        text=parity.text,
         frame_count=parity.frame_count,
         tensor_max_difference=_finite(parity.tensor_max_difference),
         score_max_difference=_finite(parity.score_max_difference),
@@ -153,7 +154,7 @@ def _timed(model: LoadedModel, golden: GoldenFrames) -> list[float]:
 
 def _reason_of(error: Exception) -> str:
     if isinstance(error, EngineError):
-        return "model_broken"
+        return ENGINE_MISSING if isinstance(error, EngineUnavailable) else "model_broken"
     return "golden_broken" if isinstance(error, GoldenBroken) else "package_damaged"
 
 
@@ -161,17 +162,28 @@ def _finite(value: float) -> float:
     return value if math.isfinite(value) else sys.float_info.max
 
 
-def _limit_child() -> None:
+def _limit_child(folder: Path) -> None:
     """Bound what a hostile model can take from the machine."""
     os.nice(_NICENESS)
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    resource.setrlimit(resource.RLIMIT_AS, (_ADDRESS_SPACE_BYTES, _ADDRESS_SPACE_BYTES))
+    if _is_address_space_bound(folder):
+        resource.setrlimit(resource.RLIMIT_AS, (_ADDRESS_SPACE_BYTES, _ADDRESS_SPACE_BYTES))
     resource.setrlimit(resource.RLIMIT_CPU, (int(TRIAL_TIMEOUT_S), int(TRIAL_TIMEOUT_S)))
 
 
+def _is_address_space_bound(folder: Path) -> bool:
+    """A GPU's driver reserves far more addresses than memory. What cannot be read is bound; the trial then says why."""
+    try:
+        manifest = msgspec.json.decode((folder / MANIFEST_NAME).read_bytes(), type=Manifest)
+        return runtime_of(manifest.compatibility.engine).is_address_space_bound
+    except (EngineError, OSError, ValueError):
+        return True
+
+
 def main() -> None:
-    _limit_child()
-    report = try_version(Path(sys.argv[1]))
+    folder = Path(sys.argv[1])
+    _limit_child(folder)
+    report = try_version(folder)
     sys.stdout.write(msgspec.json.encode(report).decode() + "\n")
 
 

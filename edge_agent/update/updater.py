@@ -19,7 +19,7 @@ from edge_agent.update.manifest import PackageRefused, incompatibility, open_pac
 from edge_agent.update.probation import Probation, ProbationWatch, judge_probation
 from edge_agent.update.saved import SavedUpdate, UpdateStore
 from edge_agent.update.slots import Slots
-from edge_agent.update.trial import TrialReport, TrialStopped
+from edge_agent.update.trial import ENGINE_MISSING, TrialReport, TrialStopped
 from edge_agent.update.trust import DownloadStopped, TargetDownload, TrustedRepository, UpdateRefused
 from edge_agent.update.versions import VersionDamaged, Versions
 from edge_agent.values import Digest, InstalledVersion
@@ -214,7 +214,10 @@ class Updater:
             reason = "trial_slow"
         if reason:
             logger.warning("trial_failed digest=%s reason=%s text=%s", version.digest[:12], reason, report.text)
-            self._finish(update, UpdateState.FAILED, reason=reason, evidence=report.evidence(), is_bad=True)
+            # What the device lacks says nothing against the version.
+            is_bad = reason != ENGINE_MISSING
+            state = UpdateState.FAILED if is_bad else UpdateState.INCOMPATIBLE
+            self._finish(update, state, reason=reason, evidence=report.evidence(), is_bad=is_bad)
         else:
             self._switch(update, version, evidence=report.evidence())
 

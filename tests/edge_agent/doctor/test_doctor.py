@@ -5,8 +5,10 @@ import pytest
 from edge_agent.cloud import CloudProbe, CloudUnreachable
 from edge_agent.doctor import diagnose, diagnosis_text
 from edge_agent.identity import DeviceFile, pending_keys, save_device
+from edge_agent.update.slots import SLOTS_FILE
+from edge_agent.wire.manifest import Compatibility
 from tests.kit.models import tiny_package
-from tests.kit.updating import run_for_good
+from tests.kit.updating import install, run_for_good
 
 
 def well(identity):
@@ -61,6 +63,20 @@ def test_a_damaged_version_is_named(tmp_path, enrolled):
     run_for_good(enrolled, package)
     (enrolled / "models" / package.digest / "model.onnx").write_bytes(b"rotten")
     assert "damaged" in diagnosed(enrolled).problems[0]
+
+
+def test_an_engine_that_the_active_version_lacks_is_named(tmp_path, enrolled):
+    version = install(enrolled, tiny_package(tmp_path, compatibility=Compatibility(engine="abacus")))
+    (enrolled / SLOTS_FILE).write_text(f'{{"active": "{version.digest}"}}')
+    assert "no engine abacus" in diagnosed(enrolled).problems[0]
+
+
+def test_engines_that_are_not_here_are_listed_with_how_to_install_them(tmp_path):
+    diagnosis = diagnosed(tmp_path)
+    here = {engine.split(" ")[0] for engine in diagnosis.hardware.engines}
+    assert diagnosis.engines_missing
+    assert here.isdisjoint(diagnosis.engines_missing)
+    assert all("pip install" in sentence for sentence in diagnosis.engines_missing.values())
 
 
 def test_the_private_key_is_not_in_the_answer(enrolled):

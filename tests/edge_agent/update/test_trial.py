@@ -14,7 +14,9 @@ from edge_agent.contract.parity import GoldenFrames
 from edge_agent.update.manifest import open_package
 from edge_agent.update.trial import TrialStopped, run_trial, try_version
 from edge_agent.update.versions import Versions
+from edge_agent.wire.manifest import Compatibility
 from tests.kit.models import golden_frames, hanging_model, mean_model, nan_model, tiny_package
+from tests.kit.runtimes import runtime_under_test
 
 
 def installed(tmp_path, **fields):
@@ -94,6 +96,20 @@ def test_a_package_preprocessed_otherwise_is_refused_by_stage(tmp_path):
     golden = golden_frames(mean_model())
     swapped = dataclasses.replace(golden, tensors=np.ascontiguousarray(golden.tensors[:, ::-1]))
     assert in_process(tmp_path, golden=swapped).reason == "parity_preprocess"
+
+
+@pytest.mark.parametrize("name", ["openvino", "litert"])
+def test_a_version_for_another_engine_passes_on_that_engine(tmp_path, name):
+    runtime = runtime_under_test(name)
+    version = installed(tmp_path, model=runtime.mean(), compatibility=Compatibility(engine=name))
+    report = tried(version)
+    assert (report.reason, report.text, report.frame_count) == ("", "", 4)
+
+
+def test_a_version_for_an_engine_that_is_not_here_is_refused_with_the_reason(tmp_path):
+    report = in_process(tmp_path, compatibility=Compatibility(engine="abacus"))
+    assert report.reason == "engine_missing"
+    assert "abacus" in report.text
 
 
 def test_a_package_without_golden_frames_is_refused(tmp_path):

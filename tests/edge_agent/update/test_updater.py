@@ -330,6 +330,25 @@ def test_a_hanging_model_is_not_even_loaded_by_the_agent(tmp_path, artifacts, cl
     assert careful.slots.active_digest == old.digest
 
 
+def test_a_version_whose_engine_did_not_start_is_incompatible_and_may_come_again(
+    tmp_path, artifacts, cloud, device, old
+):
+    new = published(tmp_path, artifacts, version="new", score=0.9)
+    without_gpu = UpdatingDevice(
+        tmp_path / "device",
+        cloud=cloud,
+        root=artifacts.root_bytes,
+        clock=HandClock(),
+        trial=lambda version, stop: TrialReport(reason="engine_missing"),
+    )
+    without_gpu.order(new.offer())
+    without_gpu.settle()
+    assert (without_gpu.journal.states[-1], without_gpu.slots.active_digest) == ("incompatible", old.digest)
+    without_gpu.order(new.offer(target_id=2), revision="2")
+    without_gpu.settle()
+    assert without_gpu.journal.steps[-1].reason == "engine_missing"
+
+
 class JournalThatFailsOnce(ListJournal):
     """The disk was full for the first record of one state."""
 
