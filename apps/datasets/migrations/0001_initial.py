@@ -6,7 +6,6 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
     dependencies = [
@@ -15,92 +14,146 @@ class Migration(migrations.Migration):
 
     operations = [
         migrations.CreateModel(
-            name='Dataset',
+            name="Dataset",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('name', models.CharField(max_length=100, unique=True)),
-                ('source', models.CharField(max_length=200)),
-                ('licence', models.CharField(blank=True, max_length=200)),
-                ('labels', models.JSONField(default=list)),
-                ('state', models.CharField(choices=[('running', 'Running'), ('succeeded', 'Succeeded'), ('failed', 'Failed')], default='running', max_length=20)),
-                ('progress', models.JSONField(default=dict)),
-                ('created_at', models.DateTimeField(auto_now_add=True)),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("name", models.CharField(max_length=100, unique=True)),
+                ("source", models.CharField(max_length=200)),
+                ("licence", models.CharField(blank=True, max_length=200)),
+                ("labels", models.JSONField(default=list)),
+                (
+                    "state",
+                    models.CharField(
+                        choices=[("running", "Running"), ("succeeded", "Succeeded"), ("failed", "Failed")],
+                        default="running",
+                        max_length=20,
+                    ),
+                ),
+                ("progress", models.JSONField(default=dict)),
+                ("created_at", models.DateTimeField(auto_now_add=True)),
             ],
         ),
         migrations.CreateModel(
-            name='DatasetVersion',
+            name="DatasetVersion",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('number', models.PositiveIntegerField()),
-                ('digest', models.CharField(max_length=64)),
-                ('seed', models.PositiveIntegerField()),
-                ('created_at', models.DateTimeField()),
-                ('dataset', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='versions', to='datasets.dataset')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("number", models.PositiveIntegerField()),
+                ("digest", models.CharField(max_length=64)),
+                ("seed", models.PositiveIntegerField()),
+                ("created_at", models.DateTimeField()),
+                (
+                    "dataset",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE, related_name="versions", to="datasets.dataset"
+                    ),
+                ),
             ],
         ),
         migrations.CreateModel(
-            name='Image',
+            name="Image",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('sha256', models.CharField(max_length=64)),
-                ('source', models.CharField(max_length=300)),
-                ('width_px', models.PositiveIntegerField()),
-                ('height_px', models.PositiveIntegerField()),
-                ('group', models.CharField(max_length=64)),
-                ('perceptual_hash', models.CharField(max_length=64)),
-                ('defect_ratio', models.FloatField(null=True)),
-                ('attributes', models.JSONField(default=dict)),
-                ('created_at', models.DateTimeField(auto_now_add=True)),
-                ('dataset', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='images', to='datasets.dataset')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("sha256", models.CharField(max_length=64)),
+                ("source", models.CharField(max_length=300)),
+                ("width_px", models.PositiveIntegerField()),
+                ("height_px", models.PositiveIntegerField()),
+                ("group", models.CharField(max_length=64)),
+                ("perceptual_hash", models.CharField(max_length=64)),
+                ("defect_ratio", models.FloatField(null=True)),
+                ("attributes", models.JSONField(default=dict)),
+                ("created_at", models.DateTimeField(auto_now_add=True)),
+                (
+                    "dataset",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE, related_name="images", to="datasets.dataset"
+                    ),
+                ),
             ],
         ),
         migrations.CreateModel(
-            name='Label',
+            name="Label",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('label', models.CharField(max_length=100)),
-                ('at', models.DateTimeField()),
-                ('source', models.CharField(max_length=100)),
-                ('by', models.ForeignKey(null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to=settings.AUTH_USER_MODEL)),
-                ('image', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='labels', to='datasets.image')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("label", models.CharField(max_length=100)),
+                ("at", models.DateTimeField()),
+                ("source", models.CharField(max_length=100)),
+                (
+                    "by",
+                    models.ForeignKey(
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
+                (
+                    "image",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE, related_name="labels", to="datasets.image"
+                    ),
+                ),
             ],
         ),
         migrations.CreateModel(
-            name='Member',
+            name="Member",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('label', models.CharField(max_length=100)),
-                ('split', models.CharField(choices=[('train', 'Train'), ('calibration', 'Calibration'), ('search', 'Search'), ('gate', 'Gate'), ('replay', 'Replay')], max_length=20)),
-                ('image', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to='datasets.image')),
-                ('version', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='members', to='datasets.datasetversion')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("label", models.CharField(max_length=100)),
+                (
+                    "split",
+                    models.CharField(
+                        choices=[
+                            ("train", "Train"),
+                            ("calibration", "Calibration"),
+                            ("search", "Search"),
+                            ("gate", "Gate"),
+                            ("replay", "Replay"),
+                        ],
+                        max_length=20,
+                    ),
+                ),
+                (
+                    "image",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT, related_name="+", to="datasets.image"
+                    ),
+                ),
+                (
+                    "version",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="members",
+                        to="datasets.datasetversion",
+                    ),
+                ),
             ],
         ),
         migrations.AddConstraint(
-            model_name='datasetversion',
-            constraint=models.UniqueConstraint(fields=('dataset', 'number'), name='dataset_version_once'),
+            model_name="datasetversion",
+            constraint=models.UniqueConstraint(fields=("dataset", "number"), name="dataset_version_once"),
         ),
         migrations.AddIndex(
-            model_name='image',
-            index=models.Index(fields=['sha256'], name='datasets_im_sha256_4ba86d_idx'),
+            model_name="image",
+            index=models.Index(fields=["sha256"], name="datasets_im_sha256_4ba86d_idx"),
         ),
         migrations.AddIndex(
-            model_name='image',
-            index=models.Index(fields=['dataset', 'group'], name='datasets_im_dataset_aba71b_idx'),
+            model_name="image",
+            index=models.Index(fields=["dataset", "group"], name="datasets_im_dataset_aba71b_idx"),
         ),
         migrations.AddConstraint(
-            model_name='image',
-            constraint=models.UniqueConstraint(fields=('dataset', 'sha256'), name='image_once_per_dataset'),
+            model_name="image",
+            constraint=models.UniqueConstraint(fields=("dataset", "sha256"), name="image_once_per_dataset"),
         ),
         migrations.AddIndex(
-            model_name='label',
-            index=models.Index(fields=['image', '-at'], name='datasets_la_image_i_28f66a_idx'),
+            model_name="label",
+            index=models.Index(fields=["image", "-at"], name="datasets_la_image_i_28f66a_idx"),
         ),
         migrations.AddIndex(
-            model_name='member',
-            index=models.Index(fields=['version', 'split'], name='datasets_me_version_884563_idx'),
+            model_name="member",
+            index=models.Index(fields=["version", "split"], name="datasets_me_version_884563_idx"),
         ),
         migrations.AddConstraint(
-            model_name='member',
-            constraint=models.UniqueConstraint(fields=('version', 'image'), name='member_once'),
+            model_name="member",
+            constraint=models.UniqueConstraint(fields=("version", "image"), name="member_once"),
         ),
     ]

@@ -6,7 +6,6 @@ from apps.datasets.services.labelling import review_label_add, review_label_undo
 
 __all__ = [
     "ELPV_NAME",
-    "ELPV_NAME",
     "dataset_import",
     "elpv_import",
     "folder_import",

@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 from sklearn.metrics import roc_auc_score
 
 from apps.core.statistics import Proportion, proportion
+from apps.models.training.threshold import RULE
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,6 +19,7 @@ class GateReport:
     """
 
     threshold_ratio: float
+    threshold_rule: str
     accuracy: Proportion
     accuracy_at_half: Proportion
     caught: Proportion
@@ -30,6 +32,7 @@ def gate_report(scores: NDArray[np.float64], is_defect: NDArray[np.bool_], *, th
     called = scores >= threshold_ratio
     return GateReport(
         threshold_ratio=threshold_ratio,
+        threshold_rule=RULE,
         accuracy=_share(called == is_defect),
         accuracy_at_half=_share((scores >= 0.5) == is_defect),
         caught=_share(called[is_defect]),
