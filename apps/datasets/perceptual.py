@@ -10,7 +10,7 @@ from PIL import Image as PilImage
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
-from edge_agent.values import Pixels
+from edge_agent.contract.arrays import Pixels
 
 HASH_SIDE = 16
 """256 bits: at the usual 64, unrelated solar cells fall within any distance that finds the real pairs."""
