@@ -67,6 +67,7 @@ MIDDLEWARE = [
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
+    "apps.dashboard.middleware.RefusalMiddleware",
 ]
 ROOT_URLCONF = "hybridai.urls"
 RIGHTS_MATRIX = "hybridai.rights.RIGHTS"

@@ -35,3 +35,4 @@ urlpatterns = [
     path("rollouts/", include("apps.rollouts.urls")),
     path("api/v1/", include((api, "api"))),
 ]
+handler500 = "apps.dashboard.errors.broken"

@@ -152,7 +152,9 @@ class LiveConsumer:
             await asyncio.sleep(RECHECK_S)
 
     async def _ask_rights(self) -> dict[str, Scope]:
-        scopes = await database_sync_to_async(heard_scopes)(self._session_key, self._tab.watched)
+        scopes: dict[str, Scope] | None = await database_sync_to_async(heard_scopes)(
+            self._session_key, self._tab.watched
+        )
         if scopes is None:
             raise Closed(SIGNED_OUT)
         self._tab.allow(scopes)

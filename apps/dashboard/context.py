@@ -4,11 +4,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.http import HttpRequest
-from django.urls import NoReverseMatch, reverse
 from django.utils.functional import SimpleLazyObject
 
-from apps.accounts.rights import Role
-from apps.accounts.selectors import may_open
+from apps.accounts.rights import Permission, Role
+from apps.accounts.selectors import may, may_open
+from apps.dashboard.addresses import address
 from apps.dashboard.counters import waiting_counts
 from apps.devices.models import Site
 
@@ -54,6 +54,8 @@ class Frame:
     roles: str
     zone: str
     at: str
+    may_manage_people: bool
+    may_see_audit: bool
 
 
 def frame(request: HttpRequest) -> dict[str, Any]:
@@ -64,7 +66,7 @@ def frame_of(request: HttpRequest) -> Frame:
     """Costs four small queries; only pages with a frame pay them."""
     at = request.GET.get("at", "") if request.headers.get("HX-Request") else request.path
     counts = waiting_counts(request.user)
-    places = [(place, _address(place.view)) for place in PLACES if may_open(request.user, place.view)]
+    places = [(place, address(place.view)) for place in PLACES if may_open(request.user, place.view)]
     known = [(place, url) for place, url in places if url]
     current = max((url for _, url in known if at == url or (url != "/" and at.startswith(url))), key=len, default="")
     entries = [
@@ -79,14 +81,14 @@ def frame_of(request: HttpRequest) -> Frame:
         )
         for place, url in known
     ]
-    return Frame(entries, _roles(request.user), _zone(), at)
-
-
-def _address(view: str) -> str:
-    try:
-        return reverse(view)
-    except NoReverseMatch:
-        return ""
+    return Frame(
+        entries=entries,
+        roles=_roles(request.user),
+        zone=_zone(),
+        at=at,
+        may_manage_people=may(request.user, Permission.MANAGE_PEOPLE),
+        may_see_audit=may(request.user, Permission.SEE_AUDIT),
+    )
 
 
 def _roles(user: Any) -> str:

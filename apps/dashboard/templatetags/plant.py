@@ -106,3 +106,9 @@ def bytes(value: float | None) -> str:
 def digest(value: str | None) -> str:
     """The first 12 characters of a digest, whole on hover."""
     return format_html('<code title="{}">{}</code>', value, value[:12]) if value else NOTHING
+
+
+@register.filter
+def words(value: str) -> str:
+    """`health_check` as a person writes it."""
+    return str(value).replace("_", " ")
