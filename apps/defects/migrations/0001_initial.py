@@ -6,71 +6,117 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
     dependencies = [
-        ('devices', '0001_initial'),
+        ("devices", "0001_initial"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
     operations = [
         migrations.CreateModel(
-            name='FlaggedImage',
+            name="FlaggedImage",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('stream_id', models.CharField(max_length=32)),
-                ('seq', models.BigIntegerField()),
-                ('sha256', models.CharField(db_index=True, max_length=64)),
-                ('size_bytes', models.BigIntegerField()),
-                ('at', models.DateTimeField()),
-                ('arrived_at', models.DateTimeField()),
-                ('line', models.CharField(max_length=200)),
-                ('item', models.CharField(max_length=200)),
-                ('product', models.CharField(blank=True, max_length=200)),
-                ('lot', models.CharField(blank=True, max_length=200)),
-                ('verdict', models.CharField(max_length=20)),
-                ('label', models.CharField(blank=True, max_length=200)),
-                ('score_ratio', models.FloatField(null=True)),
-                ('threshold_ratio', models.FloatField(null=True)),
-                ('model_digest', models.CharField(max_length=64, null=True)),
-                ('reason', models.CharField(max_length=40)),
-                ('selection_ratio', models.FloatField()),
-                ('source', models.CharField(blank=True, max_length=64)),
-                ('state', models.CharField(choices=[('awaiting_image', 'Awaiting Image'), ('waiting', 'Waiting'), ('claimed', 'Claimed'), ('labelled', 'Labelled'), ('adjudicated', 'Adjudicated')], default='awaiting_image', max_length=20)),
-                ('claimed_until', models.DateTimeField(null=True)),
-                ('rank', models.FloatField(default=0.0)),
-                ('claimed_by', models.ForeignKey(null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to=settings.AUTH_USER_MODEL)),
-                ('device', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to='devices.device')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("stream_id", models.CharField(max_length=32)),
+                ("seq", models.BigIntegerField()),
+                ("sha256", models.CharField(db_index=True, max_length=64)),
+                ("size_bytes", models.BigIntegerField()),
+                ("at", models.DateTimeField()),
+                ("arrived_at", models.DateTimeField()),
+                ("line", models.CharField(max_length=200)),
+                ("item", models.CharField(max_length=200)),
+                ("product", models.CharField(blank=True, max_length=200)),
+                ("lot", models.CharField(blank=True, max_length=200)),
+                ("verdict", models.CharField(max_length=20)),
+                ("label", models.CharField(blank=True, max_length=200)),
+                ("score_ratio", models.FloatField(null=True)),
+                ("threshold_ratio", models.FloatField(null=True)),
+                ("model_digest", models.CharField(max_length=64, null=True)),
+                ("reason", models.CharField(max_length=40)),
+                ("selection_ratio", models.FloatField()),
+                ("source", models.CharField(blank=True, max_length=64)),
+                (
+                    "state",
+                    models.CharField(
+                        choices=[
+                            ("awaiting_image", "Awaiting Image"),
+                            ("waiting", "Waiting"),
+                            ("claimed", "Claimed"),
+                            ("labelled", "Labelled"),
+                            ("adjudicated", "Adjudicated"),
+                        ],
+                        default="awaiting_image",
+                        max_length=20,
+                    ),
+                ),
+                ("claimed_until", models.DateTimeField(null=True)),
+                ("rank", models.FloatField(default=0.0)),
+                (
+                    "claimed_by",
+                    models.ForeignKey(
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
+                (
+                    "device",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT, related_name="+", to="devices.device"
+                    ),
+                ),
             ],
         ),
         migrations.CreateModel(
-            name='Review',
+            name="Review",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('uuid', models.UUIDField(unique=True)),
-                ('at', models.DateTimeField()),
-                ('answer', models.CharField(choices=[('defect', 'Defect'), ('good', 'Good'), ('cannot_judge', 'Cannot Judge'), ('unsure', 'Unsure')], max_length=20)),
-                ('label', models.CharField(blank=True, max_length=100)),
-                ('note', models.CharField(blank=True, max_length=500)),
-                ('seconds', models.FloatField(null=True)),
-                ('is_deciding', models.BooleanField(default=True)),
-                ('is_label_sent', models.BooleanField(default=False)),
-                ('undone_at', models.DateTimeField(null=True)),
-                ('by', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL)),
-                ('flag', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='reviews', to='defects.flaggedimage')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("uuid", models.UUIDField(unique=True)),
+                ("at", models.DateTimeField()),
+                (
+                    "answer",
+                    models.CharField(
+                        choices=[
+                            ("defect", "Defect"),
+                            ("good", "Good"),
+                            ("cannot_judge", "Cannot Judge"),
+                            ("unsure", "Unsure"),
+                        ],
+                        max_length=20,
+                    ),
+                ),
+                ("label", models.CharField(blank=True, max_length=100)),
+                ("note", models.CharField(blank=True, max_length=500)),
+                ("seconds", models.FloatField(null=True)),
+                ("is_deciding", models.BooleanField(default=True)),
+                ("is_label_sent", models.BooleanField(default=False)),
+                ("undone_at", models.DateTimeField(null=True)),
+                (
+                    "by",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT, related_name="+", to=settings.AUTH_USER_MODEL
+                    ),
+                ),
+                (
+                    "flag",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE, related_name="reviews", to="defects.flaggedimage"
+                    ),
+                ),
             ],
         ),
         migrations.AddIndex(
-            model_name='flaggedimage',
-            index=models.Index(fields=['state', '-rank', 'id'], name='defects_fla_state_cbf0e7_idx'),
+            model_name="flaggedimage",
+            index=models.Index(fields=["state", "-rank", "id"], name="defects_fla_state_cbf0e7_idx"),
         ),
         migrations.AddConstraint(
-            model_name='flaggedimage',
-            constraint=models.UniqueConstraint(fields=('stream_id', 'seq'), name='flag_once'),
+            model_name="flaggedimage",
+            constraint=models.UniqueConstraint(fields=("stream_id", "seq"), name="flag_once"),
         ),
         migrations.AddIndex(
-            model_name='review',
-            index=models.Index(fields=['by', '-at'], name='defects_rev_by_id_f47389_idx'),
+            model_name="review",
+            index=models.Index(fields=["by", "-at"], name="defects_rev_by_id_f47389_idx"),
         ),
     ]
