@@ -7,9 +7,9 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
-from django.db import InterfaceError, OperationalError, close_old_connections, connections
+from django.db import DataError, InterfaceError, OperationalError, close_old_connections, connections
 
-from apps.core.errors import Unavailable
+from apps.core.errors import Unavailable, Wrong
 from apps.gateway.errors import Busy
 
 T = TypeVar("T")
@@ -54,16 +54,26 @@ def _close_together(together: threading.Barrier) -> None:
 
 
 def with_connection(work: Callable[[], T]) -> T:
-    """Run with a connection that is alive. Raises Unavailable when there is none or it broke."""
+    """Run with a connection that is alive.
+
+    Raises Unavailable when there is none or it broke, and Wrong for a value that no column takes.
+    """
     close_old_connections()
     try:
         return work()
     except (OperationalError, InterfaceError) as exc:
         raise unavailable(exc) from exc
+    except DataError as exc:
+        # A text with a NUL, a number beyond its column: what the client said, not what we did.
+        raise Wrong(f"The message holds a value that cannot be stored: {_line(exc)}", code="bad_value") from exc
     finally:
         close_old_connections()
 
 
 def unavailable(error: Exception) -> Unavailable:
-    reason = str(error).partition("\n")[0] or type(error).__name__
-    return Unavailable(f"The database is not available: {reason}", code="database_down", retry_after_s=RETRY_AFTER_S)
+    text = f"The database is not available: {_line(error)}"
+    return Unavailable(text, code="database_down", retry_after_s=RETRY_AFTER_S)
+
+
+def _line(error: Exception) -> str:
+    return str(error).partition("\n")[0] or type(error).__name__

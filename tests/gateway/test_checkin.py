@@ -42,13 +42,32 @@ def test_a_device_hears_its_configuration_and_the_same_wishes_have_one_revision(
 def test_what_a_device_says_of_itself_is_kept(device):
     journal = Journal()
     streams = [StreamState(stream=journal.stream, kind=StreamKind.INSPECTION, last_seq=40)]
-    state = check_in(device, active_digest="a" * 64, streams=streams)
+    state = check_in(device, active_digest="a" * 64, configuration_revision=3, streams=streams)
     facts = DeviceFacts.objects.get()
+    assert facts.configuration_revision == 3
     assert (facts.active_digest, facts.agent_version) == ("a" * 64, "1.2")
     assert 0 < facts.clock_offset_ms < 60_000
     assert [(ack.stream, ack.watermark) for ack in state.streams] == [(journal.stream, 0)]
     (row,) = ledger()
     assert (row.issued, row.stored, row.lag) == (40, 0, 40)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"agent_version": "1\x002"},
+        {"configuration_revision": 2**64 - 1},
+        {"streams": [StreamState(stream="a" * 32, kind=StreamKind.CONTROL, last_seq=2**64 - 1)]},
+        {"at_ms": 2**62 - 1},
+        {"orders_revision": "\x00"},
+    ],
+)
+def test_a_value_that_no_column_holds_is_never_our_fault(device, changes):
+    values = {"at_ms": 0, "agent_version": "1"} | changes
+    response = device.post(paths.CHECKIN, CheckinRequest(**values))
+    assert response.status_code in (200, 400)
+    if response.status_code == 400:
+        assert refusal(response).code in ("bad_value", "bad_message")
 
 
 def test_a_device_cannot_speak_for_anothers_stream(gateway, device):

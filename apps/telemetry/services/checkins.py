@@ -15,6 +15,7 @@ from edge_agent.wire.messages import CheckinRequest, StreamState
 STREAMS_MAX = 8
 """An agent has two; more would only fill the table."""
 _CLOCK_OFFSET_MAX_MS = 2**62
+_REVISION_MAX = 2**31 - 1
 
 
 @transaction.atomic
@@ -29,6 +30,7 @@ def checkin_store(*, device_id: str, request: CheckinRequest, now: datetime) -> 
     offset_ms = request.at_ms - int(now.timestamp() * 1000)
     facts.clock_offset_ms = max(-_CLOCK_OFFSET_MAX_MS, min(offset_ms, _CLOCK_OFFSET_MAX_MS))
     facts.agent_version = request.agent_version[:40]
+    facts.configuration_revision = min(request.configuration_revision, _REVISION_MAX)
     facts.previous_digest = request.previous_digest
     digest_learn(facts, request.active_digest, now)
     facts_save([facts])
