@@ -2,7 +2,9 @@
 
 import asyncio
 import contextlib
+import logging
 import threading
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
@@ -12,6 +14,7 @@ from django.db import DataError, InterfaceError, OperationalError, close_old_con
 from apps.core.errors import Unavailable, Wrong
 from apps.gateway.errors import Busy
 
+logger = logging.getLogger(__name__)
 T = TypeVar("T")
 
 THREADS = 8
@@ -53,26 +56,47 @@ def _close_together(together: threading.Barrier) -> None:
     connections.close_all()
 
 
+class Outage:
+    """Logs when the database goes and when it is back, not each request between."""
+
+    def __init__(self) -> None:
+        self._since_s: float | None = None
+
+    def begins(self, error: Exception) -> None:
+        if self._since_s is None:
+            self._since_s = time.monotonic()
+            logger.warning("database_down error=%s", _line(error))
+
+    def ends(self) -> None:
+        since_s, self._since_s = self._since_s, None
+        if since_s is not None:
+            logger.info("database_back after_s=%.1f", time.monotonic() - since_s)
+
+
+_outage = Outage()
+
+
 def with_connection(work: Callable[[], T]) -> T:
     """Run with a connection that is alive.
 
-    Raises Unavailable when there is none or it broke, and Wrong for a value that no column takes.
+    Raises Unavailable when there is none or it broke, and Wrong for a value that no column takes. Neither tells a
+    stranger what the database said.
     """
     close_old_connections()
     try:
-        return work()
+        outcome = work()
     except (OperationalError, InterfaceError) as exc:
-        raise unavailable(exc) from exc
+        _outage.begins(exc)
+        text = "The database is not available."
+        raise Unavailable(text, code="database_down", retry_after_s=RETRY_AFTER_S) from exc
     except DataError as exc:
         # A text with a NUL, a number beyond its column: what the client said, not what we did.
-        raise Wrong(f"The message holds a value that cannot be stored: {_line(exc)}", code="bad_value") from exc
+        logger.info("value_refused error=%s", _line(exc))
+        raise Wrong("The message holds a value that cannot be stored.", code="bad_value") from exc
     finally:
         close_old_connections()
-
-
-def unavailable(error: Exception) -> Unavailable:
-    text = f"The database is not available: {_line(error)}"
-    return Unavailable(text, code="database_down", retry_after_s=RETRY_AFTER_S)
+    _outage.ends()
+    return outcome
 
 
 def _line(error: Exception) -> str:

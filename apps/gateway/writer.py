@@ -122,7 +122,6 @@ def _answers(jobs: list[SyncJob]) -> list[Answer]:
     try:
         return with_connection(lambda: jobs_store(jobs, now=now))
     except ProductError as exc:
-        logger.warning("group_not_stored jobs=%d error=%s", len(jobs), exc)
         return [exc for _ in jobs]
     except Exception:
         # Ours, not the records': nothing is lost, the devices keep them, and the writer must live.
