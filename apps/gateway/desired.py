@@ -15,7 +15,6 @@ from apps.telemetry.selectors import watermarks
 from apps.telemetry.services import checkin_store
 from edge_agent.wire.codec import encode
 from edge_agent.wire.messages import CheckinRequest, Command, DesiredState, ModelOffer, StreamAck
-from edge_agent.wire.words import CommandKind
 
 INTERVAL_WIDENING = 4.0
 """Under full load a device comes back after so many times the usual interval, beside the usual one."""
@@ -62,7 +61,7 @@ def _commands(device_id: str, now: datetime) -> list[Command]:
     return [
         Command(
             command_id=str(command.pk),
-            kind=CommandKind(command.kind),
+            kind=command.kind,
             expires_in_s=(command.next_look_at - now).total_seconds(),
         )
         for command in commands_deliver(device_id=device_id, now=now)

@@ -10,7 +10,7 @@ import msgspec
 from edge_agent.contract.sketches import DEFAULT_RELATIVE_ERROR
 from edge_agent.wire.codec import WireError, chain_digest, decode_record
 from edge_agent.wire.messages import Batch
-from edge_agent.wire.records import Record, Result, Sketch, Window
+from edge_agent.wire.records import Record, Result, Sketch
 
 BUCKET_INDEX_MAX = 2_000
 """Beyond what the smallest and the largest value of a sketch can reach (see edge_agent.contract.sketches)."""
@@ -98,15 +98,15 @@ def _read(body: msgspec.Raw) -> Record | Unreadable:
 
 def _fault_of(record: Record) -> str:
     """Why a record of the right shape would still spoil the sums it goes into; "" when it would not."""
-    if isinstance(record, Result) and not math.isfinite(record.score_ratio or 0.0):
-        return "the score is not a number"
-    if isinstance(record, Window):
-        sketches = (record.infer_ms, record.total_ms, record.score_percent)
-        return next((fault for fault in map(_sketch_fault, sketches) if fault), "")
-    return ""
+    if isinstance(record, Result):
+        return "" if math.isfinite(record.score_ratio or 0.0) else "the score is not a number"
+    fields = (getattr(record, name) for name in record.__struct_fields__)
+    return next((fault for fault in map(_sketch_fault, fields) if fault), "")
 
 
-def _sketch_fault(sketch: Sketch) -> str:
+def _sketch_fault(sketch: object) -> str:
+    if not isinstance(sketch, Sketch):
+        return ""
     if sketch.relative_error != DEFAULT_RELATIVE_ERROR:
         return f"a sketch with relative error {sketch.relative_error} cannot be merged"
     if any(count < 0 or abs(index) > BUCKET_INDEX_MAX for index, count in sketch.buckets.items()):
