@@ -1,11 +1,25 @@
-from django.contrib.auth.models import AbstractUser
+from typing import Any, ClassVar
+
+from django.contrib.auth.models import AbstractUser, UserManager
 from django.db import models
 
 from apps.accounts.rights import Role
 
 
+class People(UserManager["User"]):
+    use_in_migrations = False
+
+    def create_superuser(self, *args: Any, **kwargs: Any) -> "User":
+        """The first person, for `manage.py createsuperuser`: an admin of all sites. The flag itself gives nothing."""
+        user = super().create_superuser(*args, **kwargs)
+        Membership.objects.create(user=user, role=Role.ADMIN)
+        return user
+
+
 class User(AbstractUser):
     """A person who signs in. What the person may do follows from the memberships."""
+
+    objects: ClassVar[People] = People()
 
     is_demo = models.BooleanField(default=False)
     """Made by the demo with a random password."""
