@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from datetime import datetime
 
 from django.conf import settings
-from django.db import transaction
+from django.db import connection, transaction
 
 from apps.accounts.models import User
 from apps.accounts.rights import Permission
@@ -25,6 +25,7 @@ from apps.models.states import VERSION_MOVES, VersionState
 
 logger = logging.getLogger(__name__)
 
+PUBLISHING_LOCK = 0x5055424C
 UNFINISHED = (VersionState.APPROVED, VersionState.SIGNED)
 
 
@@ -47,16 +48,16 @@ def version_approve(*, version_id: int, by: User, now: datetime, passphrase: str
     changes nothing. Raises Forbidden, Forbidden(own_work), Wrong(wrong_passphrase), Conflict, Unavailable.
     """
     require(by, Permission.APPROVE_VERSION)
-    version = _version(version_id)
-    if by.pk in authors(version):
-        raise Forbidden("You trained or uploaded this version; another person must approve it.", code="own_work")
-    if version.state not in {VersionState.VALIDATED, *UNFINISHED}:
-        raise Conflict(f"This version is {version.state}; only a validated one can be approved.")
-    with _repository_errors():
-        signer = repository_create(now=now).targets_key().unlock(passphrase)
-    if version.state == VersionState.VALIDATED:
-        _approve(version, by, now)
-    _publish(version, signer, now, actor=f"user:{by.username}")
+    with _alone(version_id) as version:
+        if by.pk in authors(version):
+            raise Forbidden("You trained or uploaded this version; another person must approve it.", code="own_work")
+        if version.state not in {VersionState.VALIDATED, *UNFINISHED}:
+            raise Conflict(f"This version is {version.state}; only a validated one can be approved.")
+        with _repository_errors():
+            signer = repository_create(now=now).targets_key().unlock(passphrase)
+        if version.state == VersionState.VALIDATED:
+            _approve(version, by, now)
+        _publish(version, signer, now, actor=f"user:{by.username}")
     return _version(version_id)
 
 
@@ -65,23 +66,21 @@ def version_withdraw(
 ) -> ModelVersion:
     """Take a version back: it is offered no more, and its target is signed out of the repository."""
     require(by, Permission.APPROVE_VERSION)
-    version = _version(version_id)
-    if version.state == VersionState.WITHDRAWN:
-        return version
-    if version.state in {VersionState.SIGNED, VersionState.PUBLISHED}:
-        with _repository_errors():
-            here = repository()
-            here.target_remove(target_path(version), signer=here.targets_key().unlock(passphrase), now=now)
-            here.release(now=now)
-    _step(
-        version, VersionState.WITHDRAWN, verb="version_withdraw", actor=f"user:{by.username}", state_reason=reason[:300]
-    )
+    actor = f"user:{by.username}"
+    with _alone(version_id) as version:
+        if version.state in {*UNFINISHED, VersionState.PUBLISHED}:
+            with _repository_errors():
+                here = repository_create(now=now)
+                here.target_remove(target_path(version), signer=here.targets_key().unlock(passphrase), now=now)
+                here.release(now=now)
+        if version.state != VersionState.WITHDRAWN:
+            _step(version, VersionState.WITHDRAWN, verb="version_withdraw", actor=actor, state_reason=reason[:300])
     return _version(version_id)
 
 
 def publications_finish_due(*, now: datetime) -> int:
     """Finish publications that were cut off, where the key needs no person. Returns how many were finished."""
-    waiting = list(ModelVersion.objects.select_related("model").filter(state__in=UNFINISHED).order_by("pk"))
+    waiting = list(ModelVersion.objects.filter(state__in=UNFINISHED).order_by("pk").values_list("pk", flat=True))
     here = repository()
     if not waiting or not here.exists:
         return 0
@@ -89,9 +88,7 @@ def publications_finish_due(*, now: datetime) -> int:
         if here.targets_key().is_protected:
             return 0
         signer = here.targets_key().unlock()
-    for version in waiting:
-        _publish(version, signer, now, actor="system:models")
-    return len(waiting)
+    return sum(_finish(version_id, signer, now) for version_id in waiting)
 
 
 def tuf_refresh_due(*, now: datetime) -> list[str]:
@@ -104,6 +101,15 @@ def tuf_refresh_due(*, now: datetime) -> list[str]:
     if roles:
         logger.info("tuf_refreshed roles=%s", ",".join(roles))
     return roles
+
+
+def _finish(version_id: int, signer: Signer, now: datetime) -> bool:
+    with _alone(version_id) as version:
+        # The request that approved it may have finished meanwhile.
+        if version.state not in UNFINISHED:
+            return False
+        _publish(version, signer, now, actor="system:models")
+        return True
 
 
 @transaction.atomic
@@ -139,6 +145,20 @@ def _step(version: ModelVersion, new: VersionState, *, verb: str, actor: str, **
     audit(actor=actor, verb=verb, object=f"version:{version.pk}", detail=detail)
     ring(VersionChanged(version.pk))
     version.state = new
+
+
+@contextmanager
+def _alone(version_id: int) -> Iterator[ModelVersion]:
+    """The version as it is now, while nobody else publishes or withdraws: the files follow the state in step.
+
+    The lock is held on the connection and not by a transaction, because each step commits for itself.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_lock(%s)", [PUBLISHING_LOCK])
+        try:
+            yield _version(version_id)
+        finally:
+            cursor.execute("SELECT pg_advisory_unlock(%s)", [PUBLISHING_LOCK])
 
 
 def _version(version_id: int) -> ModelVersion:

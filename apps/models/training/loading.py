@@ -8,8 +8,8 @@ from numpy.typing import NDArray
 
 from apps.models.training.errors import DataUnfit
 from apps.models.training.order import LabelledFile
-from edge_agent.contract.preprocessing import NotAnImage, decode, to_tensor
 from edge_agent.contract.arrays import Pixels, Tensor
+from edge_agent.contract.preprocessing import NotAnImage, decode, to_tensor
 from edge_agent.wire.manifest import PreprocessingSpec
 
 READER_COUNT = 2

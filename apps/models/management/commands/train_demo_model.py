@@ -18,6 +18,7 @@ class Command(BaseCommand):
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("--recipe", choices=sorted(CATALOGUE), default="efficientnet_lite0_quick")
         parser.add_argument("--seed", type=int, default=0)
+        parser.add_argument("--epochs", type=int, help="passes over the images; else the recipe's own number")
         parser.add_argument("--limit", type=int, help="import only so many images")
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -43,7 +44,7 @@ class Command(BaseCommand):
             model_id=model.pk,
             dataset_version_id=version.pk,
             recipe=options["recipe"],
-            parameters={},
+            parameters={"epochs": options["epochs"]} if options["epochs"] else {},
             seed=options["seed"],
             by=None,
         )
