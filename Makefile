@@ -26,7 +26,7 @@ demo: .venv/.installed ## watch a factory being inspected: everything, with demo
 up: .venv/.installed ## run the installation (data in var/, or HYBRIDAI_DATA) until Ctrl-C
 	@$(BIN)/python manage.py up
 
-test: .venv/.installed browser ## all tests, against a PostgreSQL and Valkey of their own
+test: .venv/.installed browser faults ## all tests, against a PostgreSQL and Valkey of their own
 	$(BIN)/python -m pytest -m "not drill" $(ARGS)
 
 check: .venv/.installed ## format, lint, import laws, types
@@ -35,7 +35,7 @@ check: .venv/.installed ## format, lint, import laws, types
 	$(BIN)/lint-imports
 	$(BIN)/mypy .
 
-drills: .venv/.installed ## slow proofs of the promises under failure
+drills: .venv/.installed faults ## slow proofs of the promises under failure
 	$(BIN)/python -m pytest -m drill tests/drills $(ARGS)
 
 bench: .venv/.installed ## measure again every figure of docs/benchmarks.md
@@ -105,3 +105,15 @@ install-browser:
 		{ echo "The story test needs chromium. As root: apt-get install chromium"; exit 1; }
 	@echo "Installing chromium, about 20 seconds"
 	@apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium >/dev/null
+
+.PHONY: faults
+
+# What the fault tests break things with. Without root they are not installed, and those tests skip and say why.
+FAULT_TOOLS = $(if $(shell command -v strace),,strace) \
+	$(if $(wildcard /usr/lib/*/faketime/libfaketime.so.1),,faketime) $(if $(wildcard /usr/lib/*/libfuse.so.2),,libfuse2)
+
+faults:
+	@if test -n "$(strip $(FAULT_TOOLS))" && test "$$(id -u)" = 0 && command -v apt-get >/dev/null; then \
+		echo "Installing $(strip $(FAULT_TOOLS)), about 10 seconds"; \
+		apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends \
+			$(FAULT_TOOLS) >/dev/null; fi

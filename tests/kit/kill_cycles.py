@@ -1,12 +1,10 @@
 """F01: kill a device again and again while it inspects and syncs, then ask the oracle."""
 
-import json
-import os
 import random
 import statistics
 import threading
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 
@@ -19,11 +17,10 @@ from edge_agent.wire.messages import DesiredState
 from edge_agent.wire.records import Result
 from tests.kit.agents import AgentProcess, wait_until
 from tests.kit.cloud import FakeCloud
+from tests.kit.fault_records import leave_record
 from tests.kit.oracle import Findings, compare, compare_journal, inspection_bodies
 
 KILL_AFTER_S = (0.05, 0.35)
-RESULTS_ENV = "FAULT_RESULTS_DIR"
-"""A folder; when set, each run leaves its JSON record there."""
 
 
 @dataclass(frozen=True)
@@ -46,7 +43,7 @@ def run_kill_cycles(folder: Path, *, seed: int, kill_count: int, module: str = "
     """Kill `kill_count` times, each at a seeded moment after the line heard a verdict; let it catch up; compare."""
     start_s = time.monotonic()
     cloud = FakeCloud()
-    cloud.ledger.desired = _with_many_images()
+    cloud.ledger.desired = with_many_images()
     agent = AgentProcess(folder, cloud.url, module=module)
     try:
         ready_s = _kill_again_and_again(agent, random.Random(seed), kill_count)
@@ -54,12 +51,12 @@ def run_kill_cycles(folder: Path, *, seed: int, kill_count: int, module: str = "
     finally:
         agent.close()
         cloud.stop()
-    outcome = _outcome(agent, cloud, seed=seed, ready_s=ready_s, start_s=start_s)
+    outcome = outcome_of(agent, cloud, seed=seed, ready_s=ready_s, start_s=start_s)
     leave_record(f"F01-{module.rpartition('.')[2]}", outcome)
     return outcome
 
 
-def _with_many_images() -> DesiredState:
+def with_many_images() -> DesiredState:
     settings = Configuration(collection=CollectionSettings(random_sample_ratio=1.0, images_per_hour=100_000))
     return DesiredState(
         revision="1",
@@ -101,7 +98,7 @@ def is_in_step(agent: AgentProcess, cloud: FakeCloud) -> bool:
         store.close()
 
 
-def _outcome(agent: AgentProcess, cloud: FakeCloud, *, seed: int, ready_s: list[float], start_s: float) -> Outcome:
+def outcome_of(agent: AgentProcess, cloud: FakeCloud, *, seed: int, ready_s: list[float], start_s: float) -> Outcome:
     bodies, told = inspection_bodies(cloud.ledger), agent.told()
     streams = {stream: held.bodies for stream, held in cloud.ledger.streams.items()}
     return Outcome(
@@ -125,10 +122,3 @@ def _missing_images(bodies: list[bytes], cloud: FakeCloud) -> list[str]:
     named = {record.image.sha256 for record in results if record.image}
     whole = {name for name, image in cloud.ledger.images.items() if sha256(image.content).hexdigest() == name}
     return sorted(named - whole)
-
-
-def leave_record(name: str, outcome: Outcome) -> None:
-    folder = os.environ.get(RESULTS_ENV)
-    if folder:
-        Path(folder).mkdir(parents=True, exist_ok=True)
-        (Path(folder) / f"{name}-{outcome.seed}.json").write_text(json.dumps(asdict(outcome), indent=2))
