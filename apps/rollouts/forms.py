@@ -31,18 +31,20 @@ class RolloutForm(forms.Form):
     shares = forms.CharField(
         initial="5, 25, 100", label="Stages, in % of all devices", help_text="Cumulative; each at least one device."
     )
-    soak_s = forms.FloatField(initial=DEFAULT.soak_s, label="Soak per stage, s")
+    soak_s = forms.FloatField(initial=int(DEFAULT.soak_s), label="Soak per stage, s")
     min_items = forms.IntegerField(initial=DEFAULT.min_items, label="Items needed per stage")
     max_failure_ratio = forms.FloatField(initial=10, label="Update failures allowed, %")
     max_error_ratio = forms.FloatField(initial=2, label="Errors allowed, %")
     max_late_ratio = forms.FloatField(initial=5, label="Late items allowed, %")
     max_cannot_judge_ratio = forms.FloatField(initial=5, label="Items without a verdict allowed, %")
-    offer_timeout_s = forms.FloatField(initial=DEFAULT.offer_timeout_s, label="Time a device has per step, s")
+    offer_timeout_s = forms.FloatField(initial=int(DEFAULT.offer_timeout_s), label="Time a device has per step, s")
     max_wait_s = forms.FloatField(
-        initial=DEFAULT.max_wait_s, label="Longest wait for data, s", help_text="Then the rollout holds for a person."
+        initial=int(DEFAULT.max_wait_s),
+        label="Longest wait for data, s",
+        help_text="Then the rollout holds for a person.",
     )
     probation_items = forms.IntegerField(initial=DEFAULT.probation_items, label="Items of a device's probation")
-    probation_s = forms.FloatField(initial=DEFAULT.probation_s, label="Longest probation, s")
+    probation_s = forms.FloatField(initial=int(DEFAULT.probation_s), label="Longest probation, s")
     on_failure = forms.ChoiceField(
         choices=[(OnFailure.PAUSE, "Pause and wait for a person"), (OnFailure.RETURN, "Go back by itself")],
         label="When a gate fails",
@@ -84,8 +86,8 @@ class RolloutForm(forms.Form):
 
 def initial_of(content: Content) -> dict[str, Any]:
     """A rollout as the form shows it."""
-    plan = content.plan.as_json()
-    percent = {name: round(plan[name] * 100, 4) for name in PERCENT}
+    plan = {name: _short(value) for name, value in content.plan.as_json().items()}
+    percent = {name: _short(round(plan[name] * 100, 4)) for name in PERCENT}
     shares = ", ".join(f"{share * 100:g}" for share in content.plan.shares)
     where = {
         "version": content.version_id,
@@ -93,3 +95,8 @@ def initial_of(content: Content) -> dict[str, Any]:
         "device_ids": [str(one) for one in content.device_ids],
     }
     return plan | percent | where | {"shares": shares}
+
+
+def _short(value: Any) -> Any:
+    """600 rather than 600.0."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value

@@ -173,7 +173,7 @@ def _gate_rows(judgement: Judgement) -> list[GateRow]:
         GateRow(
             "Devices confirmed",
             f"{facts.done_count} of {facts.target_count}",
-            f"all but {facts.unreachable_count} unreachable",
+            f"all, {facts.unreachable_count} away",
             facts.open_count == 0 and facts.done_count > 0,
         ),
     ]
@@ -195,7 +195,7 @@ def _sentence(rollout: Rollout, targets: list[Target], gate: GateNow | None) -> 
             state=StageState(stage.state),
             target_count=len(mine),
             open_count=sum(target.state in TARGET_OPEN for target in mine),
-            unheard_count=sum(target.state == TargetState.OFFERED for target in mine),
+            not_begun_count=sum(target.state == TargetState.OFFERED for target in mine),
             gate_reason=gate.judgement.reason if gate else "",
         )
     return why_waiting(RolloutState(rollout.state), rollout.state_reason, facts)

@@ -131,9 +131,9 @@ class Verb(TextChoices):
     REJECT = "reject"
     PAUSE = "pause"
     RESUME = "resume"
-    ADVANCE_NOW = "advance_now"
+    ADVANCE_NOW = "advance_now", "Advance now"
     STOP = "stop"
-    ROLL_BACK = "roll_back"
+    ROLL_BACK = "roll_back", "Roll back"
 
 
 class Gate(StrEnum):

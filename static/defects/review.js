@@ -7,7 +7,7 @@ document.addEventListener("DOMContentLoaded", () => {
   const token = root.querySelector("[name=csrfmiddlewaretoken]").value;
   const OUTBOX = `hybridai.review.outbox.${root.dataset.person}`;
   const AHEAD = Number(root.dataset.ahead), RENEW_S = 45, RETRY_MIN_S = 1, RETRY_MAX_S = 15, ZOOM_STEP = 1.25, ZOOM_MAX = 8;
-  const judged = new Map();
+  const judged = new Map(), done = new Set();
   let items = [], place = 0, shownAt = 0, zoom = 1, retryS = RETRY_MIN_S, isSending = false, isFilling = false;
 
   const outbox = () => JSON.parse(localStorage.getItem(OUTBOX) || "[]");
@@ -42,7 +42,9 @@ document.addEventListener("DOMContentLoaded", () => {
     part("stage").hidden = part("sidebar").hidden = !item;
     if (!item) return;
     const picture = part("picture");
-    picture.onload = () => setZoom(1);
+    zoom = 1;
+    // A key may have zoomed before the picture was here.
+    picture.onload = () => setZoom(zoom);
     picture.src = item.image;
     picture.alt = `${item.item}, ${item.where}`;
     part("item").textContent = item.item;
@@ -68,6 +70,7 @@ document.addEventListener("DOMContentLoaded", () => {
   function setZoom(factor) {
     const picture = part("picture"), stage = part("stage");
     zoom = Math.max(1, Math.min(ZOOM_MAX, factor));
+    if (!picture.naturalWidth) return;
     const fit = Math.min((stage.clientWidth - 16) / picture.naturalWidth, (stage.clientHeight - 16) / picture.naturalHeight);
     picture.width = Math.max(1, Math.round(picture.naturalWidth * fit * zoom));
   }
@@ -90,7 +93,8 @@ document.addEventListener("DOMContentLoaded", () => {
     }
   }
   function take(claimed) {
-    const mine = new Set([...items.map((item) => item.id), ...outbox().map((verdict) => verdict.flag)]);
+    // A claim may have been answered before a verdict that overtook it: what was judged here does not come back.
+    const mine = new Set([...items.map((item) => item.id), ...outbox().map((verdict) => verdict.flag), ...done]);
     const fresh = claimed.filter((item) => !mine.has(item.id));
     const wasEmpty = items.length === 0;
     items.push(...fresh);
@@ -105,6 +109,7 @@ document.addEventListener("DOMContentLoaded", () => {
     const seconds = Math.round(performance.now() - shownAt) / 1000;
     const verdict = { flag: item.id, uuid: newUuid(), answer, label: label || "", note: part("note").value, seconds };
     judged.set(verdict.uuid, item);
+    done.add(item.id);
     keep([...outbox(), verdict]);
     items.splice(place, 1);
     show();
@@ -174,6 +179,7 @@ document.addEventListener("DOMContentLoaded", () => {
   }
   function back(item) {
     if (!item) return;
+    done.delete(item.id);
     items = [item, ...items.filter((other) => other.id !== item.id)];
     place = 0;
     show();

@@ -66,11 +66,11 @@ def test_a_running_stage_says_how_many_devices_it_waits_for():
         state=StageState.DEPLOYING,
         target_count=5,
         open_count=2,
-        unheard_count=1,
+        not_begun_count=1,
         gate_reason="",
     )
     sentence = why_waiting(RolloutState.RUNNING, "", stage)
-    assert sentence == "Stage 1 of 3 is deploying: 2 of 5 devices still updating, 1 not heard of since the offer."
+    assert sentence == "Stage 1 of 3 is deploying: 2 of 5 devices still updating, 1 of them not begun."
 
 
 def test_a_paused_rollout_repeats_the_reason():

@@ -14,8 +14,8 @@ class StageFacts:
     state: StageState
     target_count: int
     open_count: int
-    unheard_count: int
-    """Offered, but not heard of since."""
+    not_begun_count: int
+    """Offered, and no step of theirs was reported yet."""
     gate_reason: str
 
 
@@ -40,5 +40,5 @@ def why_waiting(state: RolloutState, state_reason: str, stage: StageFacts | None
     where = f"Stage {stage.number} of {stage.stage_count}"
     if stage.open_count == 0:
         return f"{where} is {stage.state.label.lower()}. {stage.gate_reason}"
-    silent = f", {stage.unheard_count} not heard of since the offer" if stage.unheard_count else ""
+    silent = f", {stage.not_begun_count} of them not begun" if stage.not_begun_count else ""
     return f"{where} is deploying: {stage.open_count} of {stage.target_count} devices still updating{silent}."

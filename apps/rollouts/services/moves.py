@@ -42,7 +42,7 @@ def rollout_move(rollout: Rollout, new: RolloutState, cause: Cause, **changes: o
         raise Conflict("Somebody else moved this rollout first; look at it again.")
     for name, value in {**changes, "state": new}.items():
         setattr(rollout, name, value)
-    write_down(rollout, cause, f"{old.label} → {new.label}", {"from": str(old), "to": str(new)})
+    write_down(rollout, cause, f"{old.label.capitalize()} → {new.label.lower()}", {"from": str(old), "to": str(new)})
 
 
 def write_down(rollout: Rollout, cause: Cause, what: str, detail: Mapping[str, object] | None = None) -> None:
