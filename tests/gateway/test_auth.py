@@ -31,30 +31,31 @@ def test_without_a_token_nothing_is_answered_but_health(device):
     assert device.request("GET", paths.HEALTHZ, token="").status_code == 200
 
 
-@pytest.mark.parametrize("token", ["x", "a.b.c", "é" * 10, "x" * 5000, "eyJhbGciOiJub25lIn0.eyJzdWIiOiJ4In0."])
-def test_what_is_no_token_is_refused(device, token):
-    response = device.request("POST", paths.SYNC, BODY, headers={"Authorization": f"Device {token}".encode()}, token="")
-    assert response.status_code == 401
-    assert refusal(response).code in ("token_invalid", "device_unknown")
+def test_what_is_no_token_is_refused(device):
+    for token in ("x", "a.b.c", "é" * 10, "x" * 5000, "eyJhbGciOiJub25lIn0.eyJzdWIiOiJ4In0."):
+        headers = {"Authorization": f"Device {token}".encode()}
+        response = device.request("POST", paths.SYNC, BODY, headers=headers, token="")
+        assert response.status_code == 401
+        assert refusal(response).code in ("token_invalid", "device_unknown"), token
 
 
-@pytest.mark.parametrize(
-    ("claims", "code"),
-    [
-        ({"aud": "elsewhere"}, "token_invalid"),
-        ({"exp": int(time.time()) + 3600}, "token_invalid"),
-        ({"jti": "x" * 65}, "token_invalid"),
-        ({"jti": 5}, "token_invalid"),
-        ({"bh": 7}, "token_invalid"),
-        ({"htm": "GET"}, "token_not_for_this_request"),
-        ({"htu": paths.CHECKIN}, "token_not_for_this_request"),
-        ({"bh": "0" * 64}, "token_not_for_this_request"),
-        ({"sub": str(uuid.uuid4())}, "device_unknown"),
-        ({"sub": "'; DROP TABLE devices_device"}, "device_unknown"),
-    ],
-)
-def test_a_token_is_good_for_one_device_and_one_request(device, claims, code):
-    assert attempt(device, **claims).code == code
+WRONG_CLAIMS = [
+    ({"aud": "elsewhere"}, "token_invalid"),
+    ({"exp": int(time.time()) + 3600}, "token_invalid"),
+    ({"jti": "x" * 65}, "token_invalid"),
+    ({"jti": 5}, "token_invalid"),
+    ({"bh": 7}, "token_invalid"),
+    ({"htm": "GET"}, "token_not_for_this_request"),
+    ({"htu": paths.CHECKIN}, "token_not_for_this_request"),
+    ({"bh": "0" * 64}, "token_not_for_this_request"),
+    ({"sub": str(uuid.uuid4())}, "device_unknown"),
+    ({"sub": "'; DROP TABLE devices_device"}, "device_unknown"),
+]
+
+
+def test_a_token_is_good_for_one_device_and_one_request(device):
+    for claims, code in WRONG_CLAIMS:
+        assert attempt(device, **claims).code == code, claims
 
 
 def test_a_stranger_cannot_sign_for_a_device(gateway, device):

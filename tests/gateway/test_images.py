@@ -86,12 +86,11 @@ def test_an_image_that_nobody_asked_for_is_refused(gateway, device):
     assert not files.exists(sha256)
 
 
-@pytest.mark.parametrize("name", ["x", "../../etc/passwd", "0" * 63, "G" * 64])
-def test_an_image_is_named_by_its_content_alone(device, name):
-    url = httpx.URL(device.url).copy_with(raw_path=(paths.IMAGES + name).encode())
-    token = device.token("HEAD", paths.IMAGES + name, b"")
-    response = httpx.head(url, headers={"Authorization": f"Device {token}"})
-    assert response.status_code in (401, 404)
+def test_an_image_is_named_by_its_content_alone(device):
+    for name in ("x", "../../etc/passwd", "0" * 63, "G" * 64):
+        url = httpx.URL(device.url).copy_with(raw_path=(paths.IMAGES + name).encode())
+        token = device.token("HEAD", paths.IMAGES + name, b"")
+        assert httpx.head(url, headers={"Authorization": f"Device {token}"}).status_code == 404, name
 
 
 @pytest.mark.parametrize("spoil", ["text", "truncated", "bomb", "gif", "long_header"])
@@ -135,17 +134,18 @@ def test_bytes_that_are_not_what_their_name_says_are_dropped(device):
     assert send(device, sha256, content).status_code == 204
 
 
-@pytest.mark.parametrize(
-    ("headers", "status", "code"),
-    [
-        ({}, 400, "bad_header"),
-        ({"Upload-Offset": "-1", "Upload-Length": "9"}, 400, "bad_header"),
-        ({"Upload-Offset": "0", "Upload-Length": str(IMAGE_BYTES_MAX + 1)}, 413, "image_too_large"),
-        ({"Upload-Offset": "0", "Upload-Length": "0"}, 413, "image_too_large"),
-        ({"Upload-Offset": "0", "Upload-Length": "2"}, 400, "too_many_bytes"),
-    ],
-)
-def test_wrong_upload_headers_have_stable_codes(device, headers, status, code):
+WRONG_HEADERS = [
+    ({}, 400, "bad_header"),
+    ({"Upload-Offset": "-1", "Upload-Length": "9"}, 400, "bad_header"),
+    ({"Upload-Offset": "0", "Upload-Length": str(IMAGE_BYTES_MAX + 1)}, 413, "image_too_large"),
+    ({"Upload-Offset": "0", "Upload-Length": "0"}, 413, "image_too_large"),
+    ({"Upload-Offset": "0", "Upload-Length": "2"}, 400, "too_many_bytes"),
+]
+
+
+def test_wrong_upload_headers_have_stable_codes(device):
     content = picture()
-    response = device.request("PATCH", paths.IMAGES + flag(device, content), content, headers=headers)
-    assert (response.status_code, refusal(response).code) == (status, code)
+    path = paths.IMAGES + flag(device, content)
+    for headers, status, code in WRONG_HEADERS:
+        response = device.request("PATCH", path, content, headers=headers)
+        assert (response.status_code, refusal(response).code) == (status, code), headers

@@ -111,24 +111,24 @@ def test_a_compressed_bomb_is_refused_by_what_it_unpacks_to(device):
     assert (response.status_code, refusal(response).code) == (413, "body_too_large")
 
 
-@pytest.mark.parametrize(
-    ("body", "encoding", "status", "code"),
-    [
-        (b"garbage", "", 400, "bad_message"),
-        (b"", "", 400, "bad_message"),
-        (b"\xdd\xff\xff\xff\xff", "", 400, "bad_message"),
-        (b"\x91" * 5000, "", 400, "bad_message"),
-        (b"not zstd", "zstd", 400, "bad_encoding"),
-        (zstandard.compress(bytes(range(256)))[:50], "zstd", 400, "bad_message"),
-        (b"\x1f\x8b\x08", "gzip", 400, "bad_encoding"),
-        (b"x", "br", 415, "unknown_encoding"),
-        (b"x" * (BODY_BYTES_MAX + 1), "", 413, "body_too_large"),
-    ],
-)
-def test_a_bad_body_has_a_stable_code(device, body, encoding, status, code):
-    headers = {"Content-Encoding": encoding} if encoding else {}
-    response = device.request("POST", paths.SYNC, body, headers=headers)
-    assert (response.status_code, refusal(response).code) == (status, code)
+BAD_BODIES = [
+    (b"garbage", "", 400, "bad_message"),
+    (b"", "", 400, "bad_message"),
+    (b"\xdd\xff\xff\xff\xff", "", 400, "bad_message"),
+    (b"\x91" * 5000, "", 400, "bad_message"),
+    (b"not zstd", "zstd", 400, "bad_encoding"),
+    (zstandard.compress(bytes(range(256)))[:50], "zstd", 400, "bad_message"),
+    (b"\x1f\x8b\x08", "gzip", 400, "bad_encoding"),
+    (b"x", "br", 415, "unknown_encoding"),
+    (b"x" * (BODY_BYTES_MAX + 1), "", 413, "body_too_large"),
+]
+
+
+def test_a_bad_body_has_a_stable_code(device):
+    for body, encoding, status, code in BAD_BODIES:
+        headers = {"Content-Encoding": encoding} if encoding else {}
+        response = device.request("POST", paths.SYNC, body, headers=headers)
+        assert (response.status_code, refusal(response).code) == (status, code), body[:20]
 
 
 def test_wrong_paths_and_methods_have_stable_codes(device):
