@@ -58,7 +58,7 @@ _APPROVER = _SEE | {
 PERMISSIONS: dict[str, frozenset[Permission]] = {
     Role.VIEWER: _SEE | {Permission.HANDLE_ALERT},
     Role.REVIEWER: _REVIEWER,
-    Role.LEAD: _REVIEWER | {Permission.ADJUDICATE, Permission.EDIT_DATA},
+    Role.LEAD: _REVIEWER | {Permission.ADJUDICATE, Permission.EDIT_DATA, Permission.TRAIN, Permission.SUBMIT_VERSION},
     Role.APPROVER: _APPROVER,
     # Four eyes: an admin may also approve, but never what the same person submitted (checked by the services).
     Role.ADMIN: frozenset(Permission),
