@@ -18,6 +18,19 @@ class CannotJudge(StrEnum):
     BAD_FRAME = "bad_frame"
     ENGINE_ERROR = "engine_error"
     TOO_LATE = "too_late"
+    BLURRED = "blurred"
+    UNDEREXPOSED = "underexposed"
+    OVEREXPOSED = "overexposed"
+    GLARE = "glare"
+    OCCLUDED = "occluded"
+    SHIFTED = "shifted"
+    FROZEN = "frozen"
+    NOISY = "noisy"
+    SIGNAL_NOISY = "signal_noisy"
+    SIGNAL_SATURATED = "signal_saturated"
+    SIGNAL_DROPOUT = "signal_dropout"
+    SIGNAL_DRIFT = "signal_drift"
+    SIGNAL_GAP = "signal_gap"
 
 
 class FlagReason(StrEnum):
@@ -27,6 +40,7 @@ class FlagReason(StrEnum):
     RANDOM_SAMPLE = "random_sample"
     CANNOT_JUDGE = "cannot_judge"
     REQUESTED = "requested"
+    CLASS_QUOTA = "class_quota"
 
 
 class StreamKind(StrEnum):
@@ -65,7 +79,24 @@ FINAL_UPDATE_STATES = frozenset(
 
 
 class CommandKind(StrEnum):
+    """What a person may ask of one device (docs/commands.md)."""
+
     HEALTH_CHECK = "health_check"
+    LOGS = "logs"
+    SELF_TEST = "self_test"
+    SNAPSHOT = "snapshot"
+    RESTART = "restart"
+    PROFILE = "profile"
+    DIAGNOSE = "diagnose"
+
+
+class OfferKind(StrEnum):
+    """What a signed target is, and thus what the device does with it once it is verified."""
+
+    MODEL = "model"
+    AGENT = "agent"
+    REFERENCE = "reference"
+    SHADOW = "shadow"
 
 
 class CommandOutcome(StrEnum):
@@ -79,6 +110,8 @@ class AlarmCode(StrEnum):
     STORAGE_FULL = "storage_full"
     JOURNAL_DAMAGED = "journal_damaged"
     CAMERA_FAULT = "camera_fault"
+    LINE_SIGNAL_FAULT = "line_signal_fault"
+    OUTPUT_DROPPED = "output_dropped"
     ENGINE_FAULT = "engine_fault"
     UPDATE_REFUSED = "update_refused"
     CONFIGURATION_REFUSED = "configuration_refused"

@@ -1,0 +1,156 @@
+"""How surely bad frames are held, and how seldom good ones: `python benchmarks/quality.py [--trials N] [--json FILE]`.
+
+Each trial shows a calibrated watch eight good frames and then eight with one fault. Good frames are never among those
+that were learned; broken parts are good frames.
+"""
+
+import argparse
+import importlib.util
+import json
+import sys
+import time
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+import cv2
+import numpy as np
+
+from edge_agent.contract.quality import BadImage, Calibrator, QualityWatch
+from edge_agent.wire.quality import QualityBaseline
+from edge_agent.wire.words import CannotJudge
+from tests.kit.camera_faults import FAULTS, Picture, station_pictures
+
+WINDOW = 8
+SEED = 11
+
+
+@dataclass(frozen=True)
+class Figure:
+    """count: of trials or of frames. first: held at the first bad frame. named: rightly, at the eighth."""
+
+    scene: str
+    fault: str
+    count: int
+    hits: int
+    low_ratio: float
+    high_ratio: float
+    first: int = 0
+    named: int = 0
+    words: str = ""
+
+
+def wilson(hits: int, count: int) -> tuple[float, float]:
+    """The 95 % interval of a share (Wilson, 1927)."""
+    z = 1.96
+    share = hits / count
+    centre = share + z * z / (2 * count)
+    reach = z * np.sqrt(share * (1 - share) / count + z * z / (4 * count * count))
+    scale = 1 + z * z / count
+    return float((centre - reach) / scale), float((centre + reach) / scale)
+
+
+def detection(scene: str, fault: str, baseline: QualityBaseline, good: Sequence[Picture], trials: int) -> Figure:
+    reason, series = FAULTS[fault]
+    rng = np.random.default_rng(SEED)
+    first = 0
+    words: Counter[str] = Counter()
+    for _ in range(trials):
+        watch = QualityWatch(baseline)
+        shown = [good[n] for n in rng.choice(len(good), 2 * WINDOW, replace=False)]
+        for picture in shown[:WINDOW]:
+            watch.judge(picture)
+        bad = list(series([shown[WINDOW - 1], *shown[WINDOW:-1]] if fault == "freeze" else shown[WINDOW:], rng))
+        told = [reason_told(watch, picture) for picture in bad]
+        first += told[0] != ""
+        words[told[-1] or next((word for word in told if word), "")] += 1
+    hits = trials - words[""]
+    others = {word: times for word, times in words.items() if word and word != reason}
+    text = " ".join(f"{word}:{times}" for word, times in others.items())
+    return Figure(scene, fault, trials, hits, *wilson(hits, trials), first=first, named=words[reason], words=text)
+
+
+def reason_told(watch: QualityWatch, picture: Picture) -> str:
+    try:
+        worst = watch.judge(picture).worst
+    except BadImage:
+        return CannotJudge.BAD_FRAME
+    return worst.reason if worst else ""
+
+
+def false_holds(scene: str, baseline: QualityBaseline, good: Sequence[Picture]) -> Figure:
+    watch = QualityWatch(baseline)
+    worst = [watch.judge(picture).worst for picture in good]
+    words = Counter(f"{fault.reason}/{fault.measure}" for fault in worst if fault)
+    hits = sum(words.values())
+    told = " ".join(f"{word}:{times}" for word, times in words.items())
+    return Figure(scene, "none (false holds)", len(good), hits, *wilson(hits, len(good)), words=told)
+
+
+def learned(pictures: Sequence[Picture]) -> QualityBaseline:
+    calibrator = Calibrator(frames_wanted=len(pictures))
+    for picture in pictures:
+        calibrator.add(picture)
+    return calibrator.baseline()
+
+
+def elpv_pictures() -> tuple[list[Picture], list[Picture]]:
+    """(good cells to learn from, all other cells), shuffled."""
+    from elpv_dataset.utils import load_dataset
+
+    images, defect_ratios, _ = load_dataset()
+    order = np.random.default_rng(SEED).permutation(len(images))
+    learn = [n for n in order if defect_ratios[n] == 0][:200]
+    others = [n for n in order if n not in set(learn)]
+    return [_bgr(images[n]) for n in learn], [_bgr(images[n]) for n in others]
+
+
+def _bgr(grey: np.ndarray) -> Picture:
+    return np.asarray(cv2.cvtColor(grey, cv2.COLOR_GRAY2BGR), np.uint8)
+
+
+def cost_ms(baseline: QualityBaseline, pictures: Sequence[Picture]) -> float:
+    """Processor time of one judgement, at the median."""
+    watch = QualityWatch(baseline)
+    times_s = []
+    for picture in pictures[:200]:
+        start_s = time.process_time()
+        watch.judge(picture)
+        times_s.append(time.process_time() - start_s)
+    return float(np.median(times_s) * 1000)
+
+
+def scene_figures(scene: str, learn: Sequence[Picture], others: Sequence[Picture], trials: int) -> list[Figure]:
+    baseline = learned(learn)
+    size = "x".join(str(side) for side in others[0].shape[:2])
+    print(f"{scene}: learned {len(learn)} frames of {size} px; {cost_ms(baseline, others):.2f} ms of processor each")
+    figures = [false_holds(scene, baseline, others)]
+    return figures + [detection(scene, fault, baseline, others, trials) for fault in FAULTS]
+
+
+def line_of(figure: Figure) -> str:
+    share = f"{figure.hits:4d}/{figure.count:4d} [{figure.low_ratio:.2%}, {figure.high_ratio:.2%}]"
+    counts = f"first frame {figure.first:4d}  named {figure.named:4d}"
+    return f"{figure.scene:8} {figure.fault:20} {share:30} {counts}  {figure.words}"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--trials", type=int, default=200)
+    parser.add_argument("--json", type=Path)
+    asked = parser.parse_args()
+    cv2.setNumThreads(1)
+    figures = scene_figures("station", station_pictures(200, seed=1), station_pictures(2000, seed=2), asked.trials)
+    if importlib.util.find_spec("elpv_dataset"):
+        figures += scene_figures("elpv", *elpv_pictures(), asked.trials)
+    for figure in figures:
+        print(line_of(figure))
+    if asked.json:
+        asked.json.write_text(json.dumps([asdict(figure) for figure in figures], indent=1))
+
+
+if __name__ == "__main__":
+    main()
