@@ -13,6 +13,7 @@ soon as there is room. The control stream has CONTROL_RESERVE_BYTES more, so tha
 Records are kept RETENTION_MS after the cloud acknowledged them: a restored cloud may ask for them again.
 """
 
+import contextlib
 import fcntl
 import logging
 import os
@@ -27,9 +28,10 @@ from edge_agent.clock import Clock
 from edge_agent.journal.damage import open_sound
 from edge_agent.journal.errors import JournalError, JournalFull, JournalRefused, JournalUnavailable
 from edge_agent.journal.images import ImageFile, ImageFolder
+from edge_agent.journal.losses import BUDGET_SPENT, NOT_WRITTEN, UntoldLosses
 from edge_agent.journal.room import Room
 from edge_agent.journal.store import Backlog, ImageState, StoredImage, Tail
-from edge_agent.journal.tickets import Ticket
+from edge_agent.journal.tickets import Entry, Ticket
 from edge_agent.journal.watermarks import Heard, heard
 from edge_agent.wire.codec import encode
 from edge_agent.wire.messages import Batch, StreamAck, StreamState
@@ -48,38 +50,52 @@ UPKEEP_S = 60.0
 FORGET_PER_TURN = 5_000
 DEFAULT_BUDGET_BYTES = 2_000 * 1024 * 1024
 
-Job = Callable[[], Callable[[], None]]
-"""Runs inside the group's transaction; what it returns is run after the commit."""
+REOPEN_AFTER_S = 2.0
+"""Of nothing but failures: then it may be the open files that are broken and not the disk."""
 
 
 class Journal:
     """See the module's promise. Safe to use from any thread; opening takes the folder for this process alone."""
 
     def __init__(self, folder: Path, clock: Clock, *, budget_bytes: int = DEFAULT_BUDGET_BYTES) -> None:
-        """Open or make the journal in `folder`. Raises JournalRefused when another process holds it."""
-        folder.mkdir(parents=True, exist_ok=True)
+        """Open or make the journal in `folder`.
+
+        Raises JournalRefused when another process holds it, JournalUnavailable when the disk fails.
+        """
         self._clock = clock
-        self._lock = _locked(folder / "lock")
-        try:
-            self._store, damage = open_sound(folder.absolute() / "journal.db", clock.wall_ms())
-        except sqlite3.Error as exc:
-            raise JournalUnavailable(f"the journal cannot be opened: {exc}") from exc
-        self._images = ImageFolder(folder / "images")
-        self._room = Room(self._store, self._images, folder, budget_bytes)
-        self._jobs: queue.Queue[tuple[Job, Ticket[object]] | None] = queue.Queue(QUEUE_MAX)
-        self._refused_count = 0
+        self._jobs: queue.Queue[Entry | None] = queue.Queue(QUEUE_MAX)
+        self._losses = UntoldLosses()
+        self._reopen_due_s: float | None = None
+        """Set while the disk fails."""
         self._is_closed = False
         self._old_copies: set[str] = set()
         self._lowered: dict[str, int] = {}
         """Lower watermarks that were heard of once."""
-        self._clean_images()
-        self._room.measure()
-        self._publish()
+        damage = self._open(folder, budget_bytes)
         self._upkeep_due_s = clock.monotonic_s()
         self._committer = threading.Thread(target=self._run, name="journal", daemon=True)
         self._committer.start()
         if damage:
             self.submit(Alarm(at_ms=clock.wall_ms(), code=AlarmCode.JOURNAL_DAMAGED, text=damage))
+
+    def _open(self, folder: Path, budget_bytes: int) -> str:
+        """A sentence about what was damaged, or "". After a failure the folder is free again."""
+        with contextlib.ExitStack() as on_failure:
+            try:
+                folder.mkdir(parents=True, exist_ok=True)
+                self._lock = _locked(folder / "lock")
+                on_failure.callback(os.close, self._lock)
+                self._store, damage = open_sound(folder.absolute() / "journal.db", self._clock.wall_ms())
+                on_failure.callback(self._store.close)
+                self._images = ImageFolder(folder / "images")
+                self._room = Room(self._store, self._images, folder, budget_bytes)
+                self._clean_images()
+                self._room.measure()
+                self._publish()
+            except (sqlite3.Error, OSError) as exc:
+                raise JournalUnavailable(f"the journal cannot be opened: {exc}") from exc
+            on_failure.pop_all()
+        return damage
 
     # Records in
 
@@ -90,7 +106,7 @@ class Journal:
     def submit(self, record: Record, *, images: Sequence[ImageFile] = ()) -> Ticket[int]:
         """Take the record at once; the ticket is kept when it is durable. Raises JournalUnavailable when overrun."""
         kind, body = STREAM_OF_RECORD[type(record)], encode(record)
-        return self._queue(lambda: self._append(kind, body, images))
+        return self._queue(lambda: self._append(kind, body, images), is_record=True)
 
     # Records out
 
@@ -162,11 +178,11 @@ class Journal:
         while not self._jobs.empty():
             late = self._jobs.get_nowait()
             if late is not None:
-                late[1].fail(JournalUnavailable("the journal is closed"))
+                late.ticket.fail(JournalUnavailable("the journal is closed"))
 
     # In the caller's thread
 
-    def _queue(self, act: Callable[[], T]) -> Ticket[T]:
+    def _queue(self, act: Callable[[], T], *, is_record: bool = False) -> Ticket[T]:
         ticket: Ticket[T] = Ticket()
 
         def job() -> Callable[[], None]:
@@ -176,8 +192,9 @@ class Journal:
         if self._is_closed:
             raise JournalUnavailable("the journal is closed")
         try:
-            self._jobs.put_nowait((job, ticket))  # type: ignore[arg-type]  # a ticket of T is only failed there
+            self._jobs.put_nowait(Entry(job, ticket, is_record))  # type: ignore[arg-type]  # it is only failed there
         except queue.Full:
+            self._losses.add(NOT_WRITTEN, int(is_record))
             raise JournalUnavailable(f"{QUEUE_MAX} jobs wait for the disk already") from None
         return ticket
 
@@ -194,11 +211,11 @@ class Journal:
                 self._write(group)
             if self._clock.monotonic_s() >= self._upkeep_due_s:
                 self._upkeep_due_s = self._clock.monotonic_s() + UPKEEP_S
-                self._write([(self._upkeep, Ticket())])
+                self._write([Entry(self._upkeep, Ticket())])
 
-    def _next_group(self) -> tuple[list[tuple[Job, Ticket[object]]], bool]:
+    def _next_group(self) -> tuple[list[Entry], bool]:
         """What waits, at most GROUP_MAX jobs; False with it when the journal is to close."""
-        group: list[tuple[Job, Ticket[object]]] = []
+        group: list[Entry] = []
         try:
             job = self._jobs.get(timeout=UPKEEP_S)
             while job is not None:
@@ -210,67 +227,103 @@ class Journal:
             return group, True
         return group, False
 
-    def _write(self, group: list[tuple[Job, Ticket[object]]]) -> None:
+    def _write(self, group: list[Entry]) -> None:
         """One transaction for the group. A job that is refused fails alone; a disk that fails, fails them all."""
         try:
             settle = self._transact(group)
-        except Exception as exc:
+        except Exception as exc:  # noqa: BLE001
             # Not only the disk's errors: a committer that died of a bug would stop the line without a word.
-            logger.exception("journal_write_failed jobs=%d", len(group))
-            self._forget_transaction()
-            for _, ticket in group:
-                ticket.fail(JournalUnavailable(f"{type(exc).__name__}: {exc}"))
+            self._fail(group, exc)
             return
-        self._publish()
+        self._reopen_due_s = None
+        try:
+            self._publish()
+        except sqlite3.Error as exc:
+            # What was committed is promised all the same; only the facts are those of the group before.
+            logger.warning("journal_facts_stale error=%s", exc)
         self._room.forget_files()
         for done in settle:
             done()
 
-    def _transact(self, group: list[tuple[Job, Ticket[object]]]) -> list[Callable[[], None]]:
+    def _transact(self, group: list[Entry]) -> list[Callable[[], None]]:
         settle: list[Callable[[], None]] = []
         self._store.begin()
         self._room.measure()
-        for job, ticket in group:
+        for entry in group:
             try:
-                settle.append(job())
+                settle.append(entry.job())
             except JournalError as exc:
-                ticket.fail(exc)
-        self._tell_losses()
+                entry.ticket.fail(exc)
+        settle.append(self._tell_losses())
         self._store.commit()
         return settle
 
-    def _forget_transaction(self) -> None:
+    def _fail(self, group: list[Entry], error: Exception) -> None:
+        now_s = self._clock.monotonic_s()
+        if self._reopen_due_s is None:
+            logger.error("journal_write_failed jobs=%d", len(group), exc_info=error)
+            self._reopen_due_s = now_s + REOPEN_AFTER_S
+        self._losses.add(NOT_WRITTEN, sum(entry.is_record and not entry.ticket.is_settled for entry in group))
+        if not self._is_rolled_back() or now_s >= self._reopen_due_s:
+            self._reopen_due_s = now_s + REOPEN_AFTER_S
+            self._reopen()
+        for entry in group:
+            entry.ticket.fail(JournalUnavailable(f"{type(error).__name__}: {error}"))
+
+    def _is_rolled_back(self) -> bool:
         try:
             self._store.rollback()
-        except sqlite3.Error as exc:
-            # The next group's BEGIN meets the same disk and fails its own tickets.
-            logger.error("journal_rollback_failed error=%s", exc)  # noqa: TRY400
+        except (sqlite3.Error, MemoryError) as exc:
+            logger.warning("journal_rollback_failed error=%s", exc)
+            return False
+        return True
+
+    def _reopen(self) -> None:
+        try:
+            self._store.reopen()
+        except (sqlite3.Error, MemoryError) as exc:
+            # The next group's BEGIN fails too, and leads here again.
+            logger.warning("journal_reopen_failed error=%s", exc)
+        else:
+            logger.info("journal_reopened")
 
     def _append(self, kind: StreamKind, body: bytes, images: Sequence[ImageFile]) -> int:
         try:
             self._room.make(kind, len(body) + sum(len(image.encoded) for image in images))
         except JournalFull:
-            self._refused_count += 1
+            self._losses.add(BUDGET_SPENT)
             raise
         for image in images:
             self._keep_image(image, self._store.tails[kind].last_seq + 1)
         return self._store.append(kind, body)
 
     def _keep_image(self, image: ImageFile, seq: int) -> None:
-        if self._store.image_state(image.sha256) in (None, ImageState.GONE):
+        """An image that cannot be written, for want of an inode say, is lost and counted; its record is kept."""
+        if self._store.image_state(image.sha256) not in (None, ImageState.GONE):
+            return
+        stored = StoredImage(sha256=image.sha256, size_bytes=len(image.encoded))
+        self._store.image_keep(stored, seq=seq, now_ms=self._clock.wall_ms())
+        try:
             self._images.keep(image)
+        except OSError as exc:
+            logger.warning("image_not_written sha256=%s error=%s", image.sha256, exc)
+            self._store.image_move(image.sha256, old=(ImageState.WAITING,), new=ImageState.GONE)
+            self._room.losses.unwritten_images += 1
+        else:
             self._room.losses.files.discard(image.sha256)
-            stored = StoredImage(sha256=image.sha256, size_bytes=len(image.encoded))
-            self._store.image_keep(stored, seq=seq, now_ms=self._clock.wall_ms())
 
-    def _tell_losses(self) -> None:
-        """Journal what gave way. A refusal is told in the first group that has room again."""
-        evicted = self._room.losses.evicted_images
-        if evicted:
-            self._bury("image", evicted)
-        if self._refused_count and self._has_room():
-            count, self._refused_count = self._refused_count, 0
-            self._bury("record", count)
+    def _tell_losses(self) -> Callable[[], None]:
+        """Journal what gave way. A lost record is told in the first group that has room again."""
+        images = self._room.losses
+        for count, reason in ((images.evicted_images, BUDGET_SPENT), (images.unwritten_images, NOT_WRITTEN)):
+            if count:
+                self._bury("image", count, reason)
+        counts = self._losses.pending()
+        if not counts or not self._has_room():
+            return lambda: None
+        for reason, count in counts.items():
+            self._bury("record", count, reason)
+        return lambda: self._losses.told(counts)
 
     def _has_room(self) -> bool:
         try:
@@ -279,12 +332,13 @@ class Journal:
             return False
         return True
 
-    def _bury(self, lost_kind: str, count: int) -> None:
+    def _bury(self, lost_kind: str, count: int, reason: str) -> None:
         now_ms = self._clock.wall_ms()
-        logger.warning("journal_full lost_kind=%s count=%d", lost_kind, count)
-        tombstone = Tombstone(at_ms=now_ms, lost_kind=lost_kind, count=count, reason="disk budget spent")
+        logger.warning("journal_lost lost_kind=%s count=%d reason=%s", lost_kind, count, reason)
+        tombstone = Tombstone(at_ms=now_ms, lost_kind=lost_kind, count=count, reason=reason)
         self._store.append(StreamKind.INSPECTION, encode(tombstone))
-        alarm = Alarm(at_ms=now_ms, code=AlarmCode.STORAGE_FULL, text=f"{count} of kind {lost_kind} lost")
+        code = AlarmCode.STORAGE_FULL if reason == BUDGET_SPENT else AlarmCode.JOURNAL_DAMAGED
+        alarm = Alarm(at_ms=now_ms, code=code, text=f"{count} of kind {lost_kind} lost: {reason}")
         self._store.append(StreamKind.CONTROL, encode(alarm))
 
     def _learn(self, ack: StreamAck) -> None:

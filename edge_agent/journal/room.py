@@ -23,6 +23,7 @@ class Losses:
     """What gave way in the open transaction and must be told."""
 
     evicted_images: int = 0
+    unwritten_images: int = 0
     files: set[str] = field(default_factory=set)
 
 

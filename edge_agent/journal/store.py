@@ -1,5 +1,6 @@
 """The journal's tables and statements. One connection, used by one thread; every change inside a transaction."""
 
+import contextlib
 import sqlite3
 import uuid
 from collections.abc import Iterable
@@ -80,17 +81,28 @@ class Store:
     """Raises sqlite3.Error; the journal translates."""
 
     def __init__(self, path: Path, *, is_read_only: bool = False) -> None:
-        mode = "ro" if is_read_only else "rwc"
+        self._path = path
+        self._is_read_only = is_read_only
+        self.tails: dict[StreamKind, Tail] = {}
+        self._connect()
+
+    def _connect(self) -> None:
+        mode = "ro" if self._is_read_only else "rwc"
         # The journal opens it in one thread and hands it to the committer, which alone uses it from then on.
         self._db = sqlite3.connect(
-            f"{path.as_uri()}?mode={mode}", uri=True, isolation_level=None, check_same_thread=False
+            f"{self._path.as_uri()}?mode={mode}", uri=True, isolation_level=None, check_same_thread=False
         )
         # A text that the disk has hurt must show as a wrong digest, not as an error that no start gets past.
         self._db.text_factory = lambda text: text.decode(errors="replace")
-        self.tails: dict[StreamKind, Tail] = {}
-        if not is_read_only:
+        if not self._is_read_only:
             self._prepare()
         self.reload()
+
+    def reopen(self) -> None:
+        """Begin anew with the files as they are on the disk; for a connection that does not work any more."""
+        with contextlib.suppress(sqlite3.Error):
+            self._db.close()
+        self._connect()
 
     def _prepare(self) -> None:
         self._db.execute("PRAGMA journal_mode = WAL")

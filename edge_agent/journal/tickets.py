@@ -1,6 +1,8 @@
 """A promise handed out at once and kept by another thread."""
 
 import threading
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 from edge_agent.journal.errors import JournalError, JournalUnavailable
@@ -15,6 +17,10 @@ class Ticket(Generic[T]):
         self._settled = threading.Event()
         self._value: T | None = None
         self._error: JournalError | None = None
+
+    @property
+    def is_settled(self) -> bool:
+        return self._settled.is_set()
 
     def wait(self, timeout_s: float) -> T:
         """The value, once it is durable. Raises JournalUnavailable when the time passed first, or the job's error."""
@@ -31,3 +37,16 @@ class Ticket(Generic[T]):
     def fail(self, error: JournalError) -> None:
         self._error = error
         self._settled.set()
+
+
+Job = Callable[[], Callable[[], None]]
+"""Runs inside the group's transaction; what it returns is run after the commit."""
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A job in the journal's queue."""
+
+    job: Job
+    ticket: Ticket[object]
+    is_record: bool = False
