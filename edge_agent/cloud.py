@@ -97,7 +97,15 @@ class CloudProbe:
 class HttpCloud:
     """The gateway over HTTP. Safe to use from several threads; connections are kept."""
 
-    def __init__(self, base_url: str, *, credentials: Credentials, clock: Clock, ca_file: Path | None = None) -> None:
+    def __init__(
+        self,
+        base_url: str,
+        *,
+        credentials: Credentials,
+        clock: Clock,
+        ca_file: Path | None = None,
+        read_timeout_s: float = READ_TIMEOUT_S,
+    ) -> None:
         """ca_file: the plant's own certificate authority, beside the public ones."""
         context = ssl.create_default_context()
         if ca_file:
@@ -108,7 +116,7 @@ class HttpCloud:
         self._http = httpx.Client(
             base_url=base_url,
             verify=context,
-            timeout=httpx.Timeout(READ_TIMEOUT_S, connect=CONNECT_TIMEOUT_S),
+            timeout=httpx.Timeout(read_timeout_s, connect=CONNECT_TIMEOUT_S),
             trust_env=False,
         )
 

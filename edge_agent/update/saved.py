@@ -6,6 +6,7 @@ from pathlib import Path
 import msgspec
 
 from edge_agent.durable import write_durably
+from edge_agent.update.probation import OutputShares
 from edge_agent.wire.messages import ModelOffer
 from edge_agent.wire.words import FINAL_UPDATE_STATES, UpdateState
 
@@ -15,13 +16,17 @@ _BAD_MAX = 200
 
 
 class SavedUpdate(msgspec.Struct, frozen=True, kw_only=True):
-    """One update. is_reported: its step is in the journal. try_count: how often `state` was begun or refused."""
+    """One update. is_reported: its step is in the journal. try_count: how often `state` was begun or refused.
+
+    before: what the version that ran until the switch said of its last items.
+    """
 
     offer: ModelOffer
     state: UpdateState
     try_count: int = 0
     reason: str = ""
     evidence: dict[str, float] = {}
+    before: OutputShares = OutputShares()
     is_reported: bool = False
 
     @property

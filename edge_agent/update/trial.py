@@ -4,10 +4,12 @@ Parent: `run_trial`. Child: `python -m edge_agent.update.trial FOLDER`, one line
 """
 
 import contextlib
+import functools
 import logging
 import math
 import os
 import resource
+import shutil
 import subprocess
 import sys
 import threading
@@ -36,6 +38,9 @@ _LOOK_S = 0.05
 _WARM_RUNS = 3
 _TIMED_RUNS = 30
 _ADDRESS_SPACE_BYTES = 8 * 1024**3
+_FILE_BYTES = 2 * 1024**3
+"""An engine's cache may be large; a disk filled by a model may not."""
+_OPEN_FILES = 256
 _NICENESS = 10
 """The trial shares the processor with the line, and the line comes first."""
 
@@ -83,7 +88,7 @@ def run_trial(
 @contextlib.contextmanager
 def _child(folder: str) -> Iterator[subprocess.Popen[bytes]]:
     child = subprocess.Popen(
-        [sys.executable, "-m", "edge_agent.update.trial", folder],
+        [*isolation(), sys.executable, "-m", "edge_agent.update.trial", folder],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
@@ -97,6 +102,20 @@ def _child(folder: str) -> Iterator[subprocess.Popen[bytes]]:
         child.wait()
         if child.stdout:
             child.stdout.close()
+
+
+@functools.cache
+def isolation() -> tuple[str, ...]:
+    """The words before a command that give it a network without anybody in it; none where this is not allowed.
+
+    As root directly, else in a user namespace of its own, which some systems forbid. Asked once per process.
+    """
+    program = shutil.which("unshare")
+    for words in ((program, "--net", "--"), (program, "--map-root-user", "--net", "--")) if program else ():
+        if subprocess.run([*words, "true"], capture_output=True, check=False).returncode == 0:
+            return words
+    logger.warning("trial_not_cut_off reason=no network namespace is allowed here")
+    return ()
 
 
 def _environment() -> dict[str, str]:
@@ -166,6 +185,8 @@ def _limit_child(folder: Path) -> None:
     """Bound what a hostile model can take from the machine."""
     os.nice(_NICENESS)
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (_FILE_BYTES, _FILE_BYTES))
+    resource.setrlimit(resource.RLIMIT_NOFILE, (_OPEN_FILES, _OPEN_FILES))
     if _is_address_space_bound(folder):
         resource.setrlimit(resource.RLIMIT_AS, (_ADDRESS_SPACE_BYTES, _ADDRESS_SPACE_BYTES))
     resource.setrlimit(resource.RLIMIT_CPU, (int(TRIAL_TIMEOUT_S), int(TRIAL_TIMEOUT_S)))

@@ -59,7 +59,7 @@ class TrustedRepository:
         (self._metadata / "root_history").mkdir(mode=0o700, parents=True, exist_ok=True)
         self._root = root
         self._cloud = cloud
-        self._now_ms = now_ms
+        self.now_ms = now_ms
 
     def find(self, offer: ModelOffer) -> TargetFile:
         """The signed description of the offered file. Raises UpdateRefused, CloudUnreachable, OSError."""
@@ -79,7 +79,7 @@ class TrustedRepository:
             client = _Client(
                 str(self._metadata), TUF_METADATA, fetcher=_MetadataFetcher(self._cloud), bootstrap=self._root
             )
-            client.judge_expiry_at(datetime.fromtimestamp(self._now_ms() / 1000, UTC))
+            client.judge_expiry_at(datetime.fromtimestamp(self.now_ms() / 1000, UTC))
             client.refresh()
             return client.get_targetinfo(target_path)
         except tuf_errors.DownloadHTTPError as exc:
@@ -96,8 +96,14 @@ class TargetDownload:
         self._folder = folder
         self._cloud = cloud
 
-    def fetch(self, target: TargetFile, *, stop: Callable[[], bool]) -> Path:
+    def had_bytes(self, digest: str) -> int:
+        """How much of a file lies here already."""
+        return sum(path.stat().st_size for path in self._folder.glob(f"{digest}.*"))
+
+    def fetch(self, target: TargetFile, *, took: Callable[[int], bool]) -> Path:
         """The whole, verified file. Never writes more than its signed length to disk.
+
+        took: told of each piece's bytes once they are written; True stops the download there.
 
         Raises UpdateRefused when the bytes are not the signed ones, CloudUnreachable when no byte came any more,
         DownloadStopped, OSError.
@@ -107,7 +113,7 @@ class TargetDownload:
             part.unlink()
         with part.open("ab") as file:
             while file.tell() < target.length:
-                self._append(file, target, stop)
+                self._append(file, target, took)
             file.flush()
             os.fsync(file.fileno())
         return self._verified(part, target)
@@ -122,7 +128,7 @@ class TargetDownload:
             if path.stem != digest:
                 path.unlink()
 
-    def _append(self, file: BinaryIO, target: TargetFile, stop: Callable[[], bool]) -> None:
+    def _append(self, file: BinaryIO, target: TargetFile, took: Callable[[int], bool]) -> None:
         """Append what comes until the link is cut. Raises CloudUnreachable only when nothing came at all."""
         begun_at = file.tell()
         try:
@@ -130,7 +136,7 @@ class TargetDownload:
                 if file.tell() + len(piece) > target.length:
                     self._refuse(file, "target_endless", f"more than the signed {target.length} bytes")
                 file.write(piece)
-                if stop():
+                if took(len(piece)):
                     raise DownloadStopped
         except CloudUnreachable:
             if file.tell() == begun_at:

@@ -11,26 +11,28 @@ import msgspec
 
 from edge_agent import __version__
 from edge_agent.clock import Clock
-from edge_agent.cloud import CloudUnreachable
 from edge_agent.contract.engines import EngineError
+from edge_agent.journal import JournalError
 from edge_agent.orders import Orders
-from edge_agent.recording import RecordSink
-from edge_agent.update.manifest import PackageRefused, incompatibility, open_package
-from edge_agent.update.probation import Probation, ProbationWatch, judge_probation
+from edge_agent.recording import RecordSink, TroubleLog
+from edge_agent.update.fetching import OBTAIN_ERRORS, Fetching, NotObtained, Trouble, not_obtained
+from edge_agent.update.manifest import incompatibility
+from edge_agent.update.pacing import RoomProbe, measured_room
+from edge_agent.update.probation import Probation, ProbationWatch, judge_probation, shares_of
+from edge_agent.update.reporting import StepReporter
 from edge_agent.update.saved import SavedUpdate, UpdateStore
 from edge_agent.update.slots import Slots
 from edge_agent.update.trial import ENGINE_MISSING, TrialReport, TrialStopped
-from edge_agent.update.trust import DownloadStopped, TargetDownload, TrustedRepository, UpdateRefused
+from edge_agent.update.trust import TargetDownload, TrustedRepository
 from edge_agent.update.versions import VersionDamaged, Versions
 from edge_agent.values import Digest, InstalledVersion
 from edge_agent.wire.messages import Hardware, ModelOffer
-from edge_agent.wire.records import Alarm, UpdateStep
-from edge_agent.wire.words import AlarmCode, UpdateState
+from edge_agent.wire.words import UpdateState
 
 logger = logging.getLogger(__name__)
 
 TRIES_MAX = 3
-_TEXT_CHARS_MAX = 200
+_REASON_CHARS_MAX = 200
 
 TrialRunner = Callable[[InstalledVersion, threading.Event], TrialReport]
 
@@ -45,6 +47,8 @@ class UpdateParts:
     downloads: TargetDownload
     hardware: Hardware
     trial: TrialRunner
+    room: RoomProbe | None = None
+    """None: what the machine says."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,13 +78,21 @@ class Updater:
     ) -> None:
         self._store = UpdateStore(folder / "update.json")
         self._orders = orders
-        self._journal = journal
         self._clock = clock
         self._parts = parts
+        self._reporter = StepReporter(journal, clock, running=lambda: parts.slots.active_digest)
+        self._fetching = Fetching(
+            repository=parts.repository,
+            downloads=parts.downloads,
+            hardware=parts.hardware,
+            room=parts.room or (lambda: measured_room(folder)),
+            clock=clock,
+        )
         self._pace = pace
         self._bell = orders.bell()
         self._not_before_s = 0.0
         self._watch: ProbationWatch | None = None
+        self._trouble = TroubleLog(logger, "update_not_recorded")
         self._stop = threading.Event()
         self._acts: dict[UpdateState, Callable[[SavedUpdate], None]] = {
             UpdateState.OFFERED: self._begin,
@@ -92,14 +104,28 @@ class Updater:
 
     def run(self, stop: threading.Event) -> None:
         self._stop = stop
-        self.resume()
+        is_resumed = False
         while not stop.is_set():
-            if not self.advance():
+            try:
+                is_resumed = is_resumed or self._resumed()
+                is_moving = self.advance()
+            except (JournalError, OSError) as exc:
+                # What was saved holds, and a step that was not reported is reported with the next turn.
+                self._trouble.note(exc)
+                self._wait(None)
+                is_moving = False
+            else:
+                self._trouble.over()
+            if not is_moving:
                 self._clock.wait(self._bell, self._pace.look_s)
                 self._bell.clear()
 
+    def _resumed(self) -> bool:
+        self.resume()
+        return True
+
     def resume(self) -> None:
-        """Pick up what a stop or a crash left. Raises OSError."""
+        """Pick up what a stop or a crash left. Raises OSError, JournalError."""
         update = self._store.update
         if update is None:
             return
@@ -110,10 +136,13 @@ class Updater:
             self._count_try(update)
 
     def advance(self) -> bool:
-        """Do one step. False: nothing to do now. Raises OSError."""
+        """Do one step. False: nothing to do now. Raises OSError, JournalError: then call it again later."""
         if self._clock.monotonic_s() < self._not_before_s:
             return False
         update = self._store.update
+        if update is not None and update.is_final and not update.is_reported:
+            self._settle(update)
+            return True
         if update is None or update.is_final:
             return self._take_offer(update)
         if self._is_withdrawn(update.offer):
@@ -152,44 +181,33 @@ class Updater:
 
     def _download(self, update: SavedUpdate) -> None:
         """Ask the repository, fetch the file unless it is here, check and unpack it."""
-        digest = Digest(update.offer.digest)
         try:
-            target = self._parts.repository.find(update.offer)
-            version = self._parts.versions.find(digest) or self._unpacked(
-                self._parts.downloads.fetch(
-                    target, stop=lambda: self._stop.is_set() or self._is_withdrawn(update.offer)
-                ),
-                digest,
+            version = self._fetching.obtained(
+                update.offer,
+                self._parts.versions,
+                stop=lambda: self._stop.is_set() or self._is_withdrawn(update.offer),
             )
-        except CloudUnreachable as exc:
-            logger.info("update_waits digest=%s error=%s", digest[:12], exc)
-            self._wait(exc.retry_after_s)
-        except DownloadStopped:
-            return
-        except UpdateRefused as exc:
-            self._refused(update, exc)
-        except PackageRefused as exc:
-            self._parts.downloads.discard(digest)
-            self._finish(update, UpdateState.FAILED, reason=str(exc), is_bad=True)
-        except OSError as exc:
-            self._refused(update, UpdateRefused("disk", str(exc)))
+        except OBTAIN_ERRORS as exc:
+            self._not_obtained(update, not_obtained(exc))
         else:
             self._stage(update, version)
 
-    def _unpacked(self, path: Path, digest: Digest) -> InstalledVersion:
-        with path.open("rb") as file:
-            version = self._parts.versions.install(open_package(file), digest)
-        self._parts.downloads.discard(digest)
-        return version
-
-    def _refused(self, update: SavedUpdate, refusal: UpdateRefused) -> None:
-        """Tried again a few times, since a proxy may have spoilt it; then given up for this offer."""
-        logger.warning("update_refused digest=%s reason=%s", update.offer.digest[:12], refusal)
-        if update.try_count + 1 < TRIES_MAX:
+    def _not_obtained(self, update: SavedUpdate, failure: NotObtained) -> None:
+        if failure.trouble is Trouble.STOPPED:
+            return
+        logger.info("update_not_obtained digest=%s reason=%s", update.offer.digest[:12], failure.reason)
+        if failure.trouble is Trouble.LATER:
+            self._wait(failure.wait_s)
+        elif failure.trouble is Trouble.INCOMPATIBLE:
+            self._finish(update, UpdateState.INCOMPATIBLE, reason=failure.reason)
+        elif failure.trouble is Trouble.BROKEN:
+            self._parts.downloads.discard(update.offer.digest)
+            self._finish(update, UpdateState.FAILED, reason=failure.reason, is_bad=True)
+        elif update.try_count + 1 < TRIES_MAX:
             self._store.save(msgspec.structs.replace(update, try_count=update.try_count + 1))
             self._wait(None)
-            return
-        self._finish(update, UpdateState.FAILED, reason=str(refusal))
+        else:
+            self._finish(update, UpdateState.FAILED, reason=failure.reason)
 
     def _stage(self, update: SavedUpdate, version: InstalledVersion) -> None:
         reason = incompatibility(version.manifest, self._parts.hardware, agent_version=__version__)
@@ -222,8 +240,15 @@ class Updater:
             self._switch(update, version, evidence=report.evidence())
 
     def _switch(self, update: SavedUpdate, version: InstalledVersion, *, evidence: dict[str, float]) -> None:
+        running = self._parts.slots.active_digest
+        seen = [one.verdict for one in self._parts.slots.take_observations() if one.digest == running]
         update = msgspec.structs.replace(
-            update, state=UpdateState.PROBATION, try_count=1, evidence=evidence, is_reported=False
+            update,
+            state=UpdateState.PROBATION,
+            try_count=1,
+            evidence=evidence,
+            before=shares_of(seen),
+            is_reported=False,
         )
         self._store.save(update)
         self._activate(update, version)
@@ -234,7 +259,7 @@ class Updater:
         except EngineError as exc:
             self._finish(update, UpdateState.FAILED, reason=f"load_failed: {exc}", is_bad=True)
             return
-        self._watch = ProbationWatch(begun_s=self._clock.monotonic_s())
+        self._watch = ProbationWatch(begun_s=self._clock.monotonic_s(), before=update.before)
         self._report(update)
 
     def _prove(self, update: SavedUpdate) -> None:
@@ -244,7 +269,7 @@ class Updater:
             return
         now_s = self._clock.monotonic_s()
         if self._watch is None:
-            self._watch = ProbationWatch(begun_s=now_s)
+            self._watch = ProbationWatch(begun_s=now_s, before=update.before)
         if not update.is_reported:
             self._report(update)
         for observation in slots.take_observations():
@@ -328,7 +353,7 @@ class Updater:
         is_bad: bool = False,
     ) -> None:
         final = msgspec.structs.replace(
-            update, state=state, reason=reason[:_TEXT_CHARS_MAX], evidence=evidence or {}, is_reported=False
+            update, state=state, reason=reason[:_REASON_CHARS_MAX], evidence=evidence or {}, is_reported=False
         )
         self._store.save(final, is_bad=is_bad)
         self._settle(final)
@@ -349,21 +374,7 @@ class Updater:
 
     def _report(self, update: SavedUpdate) -> None:
         """At least once: a crash after the journal has it and before this is noted writes it twice."""
-        logger.info("update_step state=%s digest=%s reason=%s", update.state, update.offer.digest[:12], update.reason)
-        self._journal.append(
-            UpdateStep(
-                at_ms=self._clock.wall_ms(),
-                target_id=update.offer.target_id,
-                version_digest=update.offer.digest,
-                state=update.state,
-                running_digest=self._parts.slots.active_digest,
-                reason=update.reason,
-                evidence=update.evidence,
-            )
-        )
-        if update.state in (UpdateState.FAILED, UpdateState.ROLLED_BACK):
-            text = f"{update.offer.name} {update.offer.version}: {update.reason}"[:_TEXT_CHARS_MAX]
-            self._journal.append(Alarm(at_ms=self._clock.wall_ms(), code=AlarmCode.UPDATE_REFUSED, text=text))
+        self._reporter.tell(update)
         self._store.save(msgspec.structs.replace(update, is_reported=True))
 
     def _tidy(self, final: SavedUpdate) -> None:

@@ -66,6 +66,21 @@ class Compatibility(msgspec.Struct, frozen=True, kw_only=True):
     """Allowed `platform.machine()` values; empty allows any."""
     min_memory_bytes: NonNegative = 0
     min_agent_version: ShortText = "0.1.0"
+    cpu_flags: list[ShortText] = []
+    """Instructions that the processor must have, as Linux names them, e.g. `avx2`."""
+    min_disk_free_bytes: NonNegative = 0
+
+
+class ReferenceManifest(msgspec.Struct, frozen=True, kw_only=True):
+    """What a package of reference data says of itself: golden frames, quality baselines, masks.
+
+    A zip of stored files like a model's package; this is its `manifest.json`.
+    """
+
+    format: int = 1
+    name: ShortText
+    version: ShortText
+    files: dict[str, PackageFile]
 
 
 class Decision(msgspec.Struct, frozen=True, kw_only=True):

@@ -4,8 +4,9 @@ from typing import Annotated
 
 import msgspec
 
-from edge_agent.wire.records import NonNegative, Sha256, ShortText, WallClockMs
-from edge_agent.wire.words import StreamKind
+from edge_agent.wire.manifest import Compatibility
+from edge_agent.wire.records import NonNegative, Ratio, Sha256, ShortText, WallClockMs
+from edge_agent.wire.words import OfferKind, StreamKind
 
 StreamId = Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{32}$")]
 ChainDigest = Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{32}$")]
@@ -34,6 +35,8 @@ class Hardware(msgspec.Struct, frozen=True, kw_only=True):
     cpu_count: NonNegative = 0
     memory_bytes: NonNegative = 0
     engines: list[ShortText] = []
+    cpu_flags: list[ShortText] = []
+    """Of the instructions that inference runtimes choose by; other ones are not told."""
 
 
 class EnrolRequest(msgspec.Struct, frozen=True, kw_only=True):
@@ -115,6 +118,20 @@ class ModelOffer(msgspec.Struct, frozen=True, kw_only=True):
     """The longest time to collect them; a device that sees too few items then decides on those it saw."""
     max_error_ratio: float = 0.02
     max_p95_ms: float = 200.0
+    kind: ShortText = OfferKind.MODEL
+    """An `OfferKind`; free text on the wire, so that one that this agent does not know is refused alone."""
+    compatibility: Compatibility | None = None
+    """The package's own words, so that a device can refuse before it downloads anything."""
+    max_bytes_per_s: NonNegative = 0
+    """Of the download; 0 is unlimited."""
+    window_start_minute: Annotated[int, msgspec.Meta(ge=0, lt=1440)] = 0
+    """Minute of the day, UTC, at which the site allows downloads."""
+    window_minutes: Annotated[int, msgspec.Meta(ge=0, le=1440)] = 0
+    """How long it does, past midnight too; 0 is always."""
+    max_defect_shift_ratio: Ratio | None = None
+    """How far the share of defects on probation may lie from the version before; None: not judged."""
+    max_cannot_judge_shift_ratio: Ratio | None = None
+    """The same for the share of items that got no verdict."""
 
 
 class Command(msgspec.Struct, frozen=True, kw_only=True):
@@ -122,6 +139,7 @@ class Command(msgspec.Struct, frozen=True, kw_only=True):
     kind: ShortText
     """A `CommandKind`; free text on the wire, so that one that this agent does not know fails alone."""
     expires_in_s: float
+    arguments: dict[ShortText, ShortText] = {}
 
 
 class DesiredState(msgspec.Struct, frozen=True, kw_only=True):
@@ -137,3 +155,5 @@ class DesiredState(msgspec.Struct, frozen=True, kw_only=True):
     commands: list[Command] = []
     streams: list[StreamAck] = []
     """The cloud's watermarks: lower than what the device had acked means that the cloud was restored."""
+    extras: list[ModelOffer] = []
+    """What else it should have: at most one each of the kinds `agent`, `reference` and `shadow`."""

@@ -85,12 +85,15 @@ class Window(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag=
     model_digest: Sha256 | None = None
     verdict_counts: dict[Verdict, NonNegative] = {}
     label_counts: dict[ShortText, NonNegative] = {}
+    cannot_judge_counts: dict[CannotJudge, NonNegative] = {}
     low_confidence_count: NonNegative = 0
     late_count: NonNegative = 0
     error_count: NonNegative = 0
     infer_ms: Sketch = Sketch()
     total_ms: Sketch = Sketch()
     score_percent: Sketch = Sketch()
+    journal_ms: Sketch = Sketch()
+    """What the line waited for the disk; not in the results, which are written before it is known."""
     backlog_count: NonNegative = 0
 
 
@@ -160,12 +163,35 @@ class Tombstone(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, t
     reason: ShortText
 
 
-Record = Result | Window | Health | UpdateStep | CommandAnswer | ConfigurationReported | Alarm | Tombstone
+class ShadowWindow(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag="shadow_window"):
+    """What a candidate that ran beside the active model said of the same items, summed on the device.
+
+    agreement: items by "active/candidate" verdict, e.g. `ok/defect`. shed: items that the candidate did not see, by
+    reason. score_difference_percent: of the absolute difference, 0 to 100.
+    """
+
+    at_ms: WallClockMs
+    duration_s: Annotated[float, msgspec.Meta(gt=0, le=86_400)]
+    line: ShortText
+    active_digest: Sha256
+    candidate_digest: Sha256
+    agreement: dict[ShortText, NonNegative] = {}
+    shed: dict[ShortText, NonNegative] = {}
+    candidate_higher_count: NonNegative = 0
+    score_difference_percent: Sketch = Sketch()
+    active_ms: Sketch = Sketch()
+    candidate_ms: Sketch = Sketch()
+
+
+Record = (
+    Result | Window | Health | UpdateStep | CommandAnswer | ConfigurationReported | Alarm | Tombstone | ShadowWindow
+)
 
 STREAM_OF_RECORD: dict[type, StreamKind] = {
     Result: StreamKind.INSPECTION,
     Window: StreamKind.INSPECTION,
     Tombstone: StreamKind.INSPECTION,
+    ShadowWindow: StreamKind.INSPECTION,
     Health: StreamKind.CONTROL,
     UpdateStep: StreamKind.CONTROL,
     CommandAnswer: StreamKind.CONTROL,

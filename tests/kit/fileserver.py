@@ -19,9 +19,14 @@ class FileServer:
         """Only files whose path has this in it are cut."""
         self.endless_path = ""
         """This file never ends."""
+        self.stall_after_bytes: int | None = None
+        """Of each file, over all requests; then nothing more comes, and the link stays open."""
+        self.stall_only = ""
         self.ignores_ranges = False
         self.bytes_sent: dict[str, int] = {}
         self.requests: list[str] = []
+        self.released = threading.Event()
+        """Ends every stall."""
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), type("Handler", (_Handler,), {"files": self}))
         self._server.daemon_threads = True
         self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.02})
@@ -34,6 +39,7 @@ class FileServer:
         self._thread.start()
 
     def stop(self) -> None:
+        self.released.set()
         self._server.shutdown()
         self._thread.join()
         self._server.server_close()
@@ -79,6 +85,13 @@ class _Handler(BaseHTTPRequestHandler):
     def _send_body(self, body: bytes, *, is_endless: bool) -> None:
         while is_endless:
             self._count(body + b"x" * 65536)
+        stall_bytes = self.files.stall_after_bytes
+        if stall_bytes is not None and self.files.stall_only in self.path:
+            self._count(body[: max(0, stall_bytes - self.files.bytes_sent.get(self.path, 0))])
+            self.wfile.flush()
+            self.files.released.wait(60)
+            self.close_connection = True
+            return
         limit_bytes = self.files.cut_every_bytes
         if limit_bytes is None or self.files.cut_only not in self.path or len(body) <= limit_bytes:
             self._count(body)

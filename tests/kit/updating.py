@@ -57,13 +57,16 @@ def run_for_good(folder: Path, package):
 class UpdatingDevice:
     """Opened from disk as an agent that starts. `restarted()` opens it again."""
 
-    def __init__(self, folder: Path, *, cloud, root: bytes, clock, journal=None, trial=None, slots_class=Slots):
+    def __init__(
+        self, folder: Path, *, cloud, root: bytes, clock, journal=None, trial=None, slots_class=Slots, room=None
+    ):
         self._arguments = {
             "cloud": cloud,
             "root": root,
             "clock": clock,
             "trial": trial,
             "slots_class": slots_class,
+            "room": room,
         }
         self.folder = folder
         self.clock = clock
@@ -84,6 +87,7 @@ class UpdatingDevice:
                 downloads=TargetDownload(folder / "downloads", cloud),
                 hardware=hardware(),
                 trial=trial or (lambda version, stop: try_version(Path(version.folder))),
+                room=room,
             ),
             pace=UpdatePace(retry_s=1.0),
         )

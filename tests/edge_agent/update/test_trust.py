@@ -28,7 +28,7 @@ class Device:
     downloads: TargetDownload
 
     def fetch(self, offer):
-        return self.downloads.fetch(self.repository.find(offer), stop=lambda: False)
+        return self.downloads.fetch(self.repository.find(offer), took=lambda count: False)
 
     def refusal_code(self, offer):
         with pytest.raises(UpdateRefused) as caught:
@@ -243,7 +243,7 @@ def test_a_download_goes_on_after_a_restart_of_the_agent(artifacts, cloud, serve
     target = device.repository.find(offer)
     pieces = iter([False, False, True])
     with pytest.raises(DownloadStopped):
-        device.downloads.fetch(target, stop=lambda: next(pieces))
+        device.downloads.fetch(target, took=lambda count: next(pieces))
     (part,) = (tmp_path / "device" / "downloads").iterdir()
     had_bytes = part.stat().st_size
     assert 0 < had_bytes < len(CONTENT)
@@ -256,7 +256,7 @@ def test_a_server_without_ranges_costs_bytes_and_not_correctness(artifacts, clou
     device = make_device(artifacts, cloud, tmp_path)
     pieces = iter([False, True])
     with pytest.raises(DownloadStopped):
-        device.downloads.fetch(device.repository.find(offer), stop=lambda: next(pieces))
+        device.downloads.fetch(device.repository.find(offer), took=lambda count: next(pieces))
     server.ignores_ranges = True
     assert device.fetch(offer).read_bytes() == CONTENT
 
