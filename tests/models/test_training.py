@@ -169,3 +169,13 @@ def test_the_time_left_follows_from_the_share_done():
     pace.step(5)
     assert heard[-1].share_ratio == pytest.approx(0.375)
     assert heard[-1].eta_s == pytest.approx(25.0)
+
+
+def test_the_demo_recipe_learns_exports_and_agrees_with_itself(order):
+    some = {name: getattr(order, name)[:8] for name in ("calibration", "search", "gate")} | {"train": order.train[:24]}
+    quick = TrainingOrder(recipe="efficientnet_lite0_quick", seed=1, parameters={"epochs": 1}, **some)
+    heard = []
+    trained = train(quick, heard.append)
+    assert {"computing features", "training"} <= {progress.stage for progress in heard}
+    assert trained.golden_count == 8
+    assert trained.report.accuracy.of == 8
