@@ -1,4 +1,4 @@
-"""F03: fsync or write fails, once, now and then, or for ever. The line is told "not recorded", and the loss is counted."""
+"""F03: fsync or write fails, once, now and then, or for ever. The line is told so, and the loss is counted."""
 
 import dataclasses
 import os
