@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from edge_agent.contract.decision import verdict_of
 from edge_agent.contract.engines import Engine
 from edge_agent.contract.preprocessing import decode, to_tensor
+from edge_agent.contract.skews import SKEW_TEXTS, Skew, decode_skew, tensor_skew
 from edge_agent.values import Pixels, Tensor
 from edge_agent.wire.manifest import Manifest
 from edge_agent.wire.words import Verdict
@@ -41,12 +42,14 @@ class GoldenFrames:
 
     frames: (N, H, W, 3) uint8, BGR. tensors: (N, C, H, W) or (N, H, W, C) float32. scores: (N,) float32.
     encoded: the image files that decode to `frames`, or empty when only the frames are known.
+    verdicts: at the package's threshold, or empty: then they follow from the scores.
     """
 
     frames: NDArray[np.uint8]
     tensors: NDArray[np.float32]
     scores: NDArray[np.float32]
     encoded: tuple[bytes, ...] = ()
+    verdicts: tuple[Verdict, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,33 +72,52 @@ class ParityReport:
     tensor_max_difference: float
     score_max_difference: float
     verdict_flips: int
-    text: str = ""
-    """What diverged and, where it can be told, how; empty when all agree."""
+    skew: Skew | None = None
+    """What is done differently, where the difference tells."""
+
+    @property
+    def text(self) -> str:
+        """What diverged and, where it can be told, how; empty when all agree."""
+        if self.diverged is None:
+            return ""
+        named = f" ({self.skew}: {SKEW_TEXTS[self.skew]})" if self.skew else ""
+        return f"the golden frames differ at the stage {self.diverged}{named}"
 
 
 def check_parity(golden: GoldenFrames, *, manifest: Manifest, steps: Steps) -> ParityReport:
     """Recompute every golden frame. Pixels must be equal; tensors and scores within the manifest's tolerances."""
-    pixel_difference = _max_difference(map(steps.decode, golden.encoded), golden.frames)
-    tensor_difference = _max_difference((steps.to_tensor(frame)[0] for frame in golden.frames), golden.tensors)
+    pixels = [steps.decode(file) for file in golden.encoded]
+    tensors = [steps.to_tensor(frame)[0] for frame in golden.frames]
+    pixel_difference = _max_difference(pixels, golden.frames)
+    tensor_difference = _max_difference(tensors, golden.tensors)
     score_difference = _max_difference((steps.score(tensor[np.newaxis]) for tensor in golden.tensors), golden.scores)
-    expected = [package_verdict(manifest, float(score)) for score in golden.scores]
-    flips = sum(
-        steps.verdict(float(score)) is not verdict for score, verdict in zip(golden.scores, expected, strict=True)
-    )
+    flips = _verdict_flips(golden, manifest, steps)
     wrong = (
         (Stage.DECODE, not pixel_difference <= 0),
         (Stage.PREPROCESS, not tensor_difference <= manifest.golden.tensor_tolerance),
         (Stage.SCORE, not score_difference <= manifest.golden.score_tolerance),
         (Stage.VERDICT, flips > 0),
     )
+    diverged = next((stage for stage, is_wrong in wrong if is_wrong), None)
+    skew = None
+    if diverged is Stage.DECODE:
+        skew = decode_skew(pixels, golden.frames)
+    if diverged is Stage.PREPROCESS:
+        skew = tensor_skew(golden.frames, computed=tensors, golden=golden.tensors, spec=manifest.preprocessing)
     return ParityReport(
         frame_count=len(golden.frames),
-        diverged=next((stage for stage, is_wrong in wrong if is_wrong), None),
+        diverged=diverged,
+        skew=skew,
         pixel_max_difference=pixel_difference,
         tensor_max_difference=tensor_difference,
         score_max_difference=score_difference,
         verdict_flips=flips,
     )
+
+
+def _verdict_flips(golden: GoldenFrames, manifest: Manifest, steps: Steps) -> int:
+    known = golden.verdicts or tuple(package_verdict(manifest, float(score)) for score in golden.scores)
+    return sum(steps.verdict(float(score)) is not verdict for score, verdict in zip(golden.scores, known, strict=True))
 
 
 def package_steps(manifest: Manifest, engine: Engine) -> Steps:
@@ -116,6 +138,8 @@ def package_verdict(manifest: Manifest, score_ratio: float) -> Verdict:
 def golden_bytes(golden: GoldenFrames) -> bytes:
     """The golden file's content; image files are kept as `encoded_<n>`."""
     arrays: dict[str, Any] = {f"encoded_{n}": np.frombuffer(file, np.uint8) for n, file in enumerate(golden.encoded)}
+    if golden.verdicts:
+        arrays["verdicts"] = np.array([verdict.value for verdict in golden.verdicts])
     buffer = io.BytesIO()
     np.savez_compressed(buffer, frames=golden.frames, tensors=golden.tensors, scores=golden.scores, **arrays)
     return buffer.getvalue()
@@ -125,17 +149,24 @@ def read_golden(content: bytes) -> GoldenFrames:
     """Read a golden file. Raises GoldenBroken when arrays are missing, or disagree in shape or number."""
     try:
         with np.load(io.BytesIO(content), allow_pickle=False) as arrays:
-            encoded = [arrays[f"encoded_{n}"] for n in range(len(arrays.files) - 3)]
+            # Counted by name: arrays that a later version adds are no image files.
+            encoded = [arrays[f"encoded_{n}"] for n in range(sum(map(_is_encoded, arrays.files)))]
+            verdicts = arrays["verdicts"].tolist() if "verdicts" in arrays.files else []
             golden = GoldenFrames(
                 frames=arrays["frames"],
                 tensors=_without_batch(arrays["tensors"]),
                 scores=arrays["scores"].reshape(-1),
                 encoded=tuple(array.tobytes() for array in encoded),
+                verdicts=tuple(Verdict(word) for word in verdicts),
             )
     except (KeyError, ValueError, OSError, EOFError, zipfile.BadZipFile) as exc:
         raise GoldenBroken(f"The golden file cannot be read: {exc}") from exc
     _require_shapes(golden)
     return golden
+
+
+def _is_encoded(name: str) -> bool:
+    return name.startswith("encoded_")
 
 
 def _without_batch(tensors: NDArray[Any]) -> NDArray[Any]:
@@ -149,8 +180,9 @@ def _require_shapes(golden: GoldenFrames) -> None:
         raise GoldenBroken("Golden frames must be (N, H, W, 3) uint8.")
     if golden.tensors.ndim != 4 or golden.tensors.dtype != np.float32:
         raise GoldenBroken("Golden tensors must be float32 with four dimensions.")
-    if len(counts) != 1 or (golden.encoded and len(golden.encoded) not in counts):
-        raise GoldenBroken("Golden frames, tensors, scores and files differ in number.")
+    optional = {len(given) for given in (golden.encoded, golden.verdicts) if given}
+    if len(counts) != 1 or not optional <= counts:
+        raise GoldenBroken("Golden frames, tensors, scores, files and verdicts differ in number.")
 
 
 def _max_difference(computed: Iterable[NDArray[Any] | float], expected: NDArray[Any]) -> float:

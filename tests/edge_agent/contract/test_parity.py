@@ -1,6 +1,7 @@
 """Parity must name the stage that a skew sits in, and stay silent without one."""
 
 import dataclasses
+import io
 
 import cv2
 import msgspec
@@ -92,6 +93,32 @@ def test_golden_frames_survive_their_file(golden):
     assert np.array_equal(again.frames, golden.frames)
     assert np.array_equal(again.tensors, golden.tensors)
     assert np.array_equal(again.scores, golden.scores)
+
+
+def test_golden_verdicts_survive_their_file_and_are_compared(golden, manifest):
+    wrong = (Verdict.DEFECT, Verdict.OK, Verdict.DEFECT, Verdict.OK)
+    judged = read_golden(golden_bytes(dataclasses.replace(golden, verdicts=wrong)))
+    assert judged.verdicts == wrong
+    report = check_parity(judged, manifest=manifest, steps=steps(manifest))
+    assert (report.diverged, report.verdict_flips) == (Stage.VERDICT, 2)
+
+
+def test_arrays_that_a_later_version_adds_are_passed_over(golden):
+    buffer = io.BytesIO(golden_bytes(golden))
+    with np.load(buffer) as arrays:
+        more = {**arrays, "masks": np.zeros(3, np.uint8)}
+    later = io.BytesIO()
+    np.savez(later, **more)
+    assert read_golden(later.getvalue()).encoded == golden.encoded
+
+
+def test_words_that_are_no_verdict_are_refused(golden):
+    with np.load(io.BytesIO(golden_bytes(golden))) as arrays:
+        more = {**arrays, "verdicts": np.array(["ok", "perhaps", "ok", "ok"])}
+    content = io.BytesIO()
+    np.savez(content, **more)
+    with pytest.raises(GoldenBroken):
+        read_golden(content.getvalue())
 
 
 def test_stacked_model_inputs_are_read_as_tensors(golden):
