@@ -45,8 +45,8 @@ def user_create(
     user.set_password(password)
     user.save()
     Membership.objects.bulk_create(Membership(user=user, role=role, site_id=site) for role, site in memberships)
-    roles = [{"role": str(role), "site_id": site} for role, site in memberships]
-    audit(actor=_actor(by), verb="user_create", object=f"user:{username}", detail={"memberships": roles})
+    roles = ", ".join(f"{role} at site {site}" if site else str(role) for role, site in memberships)
+    audit(actor=_actor(by), verb="user_create", object=f"user:{username}", detail={"roles": roles})
     return user
 
 

@@ -5,6 +5,7 @@ from django.contrib.auth.views import LoginView
 from django.http import HttpRequest, HttpResponse
 
 from apps.accounts.forms import SignInForm
+from apps.accounts.models import User
 from apps.accounts.services import sign_in_record
 
 
@@ -15,6 +16,9 @@ class SignInView(LoginView):
 
     def get_form_kwargs(self) -> dict[str, Any]:
         return {**super().get_form_kwargs(), "address": address_of(self.request)}
+
+    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
+        return super().get_context_data(**kwargs, is_demo=User.objects.filter(is_demo=True).exists())
 
     def form_valid(self, form: Any) -> HttpResponse:
         sign_in_record(user=form.get_user(), address=address_of(self.request))

@@ -15,12 +15,12 @@
     return value;
   }
   const axis = () => ({ gridcolor: token("var(--line)"), linecolor: token("var(--line)"), zerolinecolor: token("var(--line)"), automargin: true, fixedrange: true });
-  function dress(layout) {
+  function dress(layout, traceCount) {
     const own = resolve(layout || {});
     return {
-      paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)", margin: { l: 48, r: 14, t: 10, b: 34 },
+      paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)", margin: { l: 48, r: 14, t: traceCount > 1 ? 26 : 8, b: 34 },
       font: { family: "system-ui, sans-serif", size: 11, color: token("var(--ink-soft)") },
-      legend: { orientation: "h", y: 1.12, x: 0 }, hovermode: "x unified", autosize: true,
+      legend: { orientation: "h", y: 1.02, yanchor: "bottom", x: 0 }, hovermode: "x unified", autosize: true,
       hoverlabel: { bgcolor: token("var(--surface)"), bordercolor: token("var(--edge)"), font: { color: token("var(--ink)") } },
       ...own, xaxis: { ...axis(), ...own.xaxis }, yaxis: { ...axis(), ...own.yaxis },
     };
@@ -30,7 +30,7 @@
     if (!reply || !reply.ok) { if (!box.childElementCount) box.dataset.failed = ""; return; }
     delete box.dataset.failed;
     const figure = await reply.json();
-    await window.Plotly.react(box, resolve(figure.data), dress(figure.layout), { displayModeBar: false, responsive: true });
+    await window.Plotly.react(box, resolve(figure.data), dress(figure.layout, figure.data.length), { displayModeBar: false, responsive: true });
   }
   const boxes = (root) => [...root.querySelectorAll(".chart[data-figure-url]")];
   const drawAll = () => boxes(document).forEach(draw);

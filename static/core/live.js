@@ -2,7 +2,7 @@
 // again (hx-trigger="refresh"). Without the link the page polls, says so, and stays usable.
 "use strict";
 (() => {
-  const BEAT_S = 5, MISSED_BEATS = 2, POLL_S = 15, RETRY_MIN_S = 1, RETRY_MAX_S = 20;
+  const BEAT_S = 5, MISSED_BEATS = 2, POLL_S = 15, RETRY_MIN_S = 1, RETRY_MAX_S = 20, GATHER_MS = 200;
   const CLOSED_SIGNED_OUT = 4401;
   const clock = document.getElementById("live-clock");
   if (!clock) return;
@@ -11,7 +11,7 @@
   const pauseButton = document.getElementById("pause-live");
   const zone = document.body.dataset.zone || undefined;
   const format = new Intl.DateTimeFormat("en-GB", { hour: "2-digit", minute: "2-digit", second: "2-digit", timeZone: zone });
-  const waiting = new Set();
+  const waiting = new Set(), due = new Set();
   let socket = null, lastBeat = performance.now(), freshAt = new Date(), isPaused = false, isLost = false, retryS = RETRY_MIN_S;
 
   const sections = () => [...document.querySelectorAll("[data-topic]")];
@@ -25,9 +25,15 @@
     if (section.hasAttribute("hx-get")) window.htmx.trigger(section, "refresh");
     section.dispatchEvent(new CustomEvent("live:changed", { bubbles: true }));
   }
+  // One event often changes several topics of one section: it fetches itself once.
+  function refreshSoon(section) {
+    if (due.has(section)) return;
+    due.add(section);
+    setTimeout(() => { due.delete(section); if (section.isConnected) refresh(section); }, GATHER_MS);
+  }
   function changed(topic) {
     if (isPaused) { waiting.add(topic); return; }
-    sections().filter((section) => topicsOf(section).includes(topic)).forEach(refresh);
+    sections().filter((section) => topicsOf(section).includes(topic)).forEach(refreshSoon);
   }
   function showFresh() {
     freshAt = new Date();

@@ -6,6 +6,7 @@ import uuid
 from contextlib import asynccontextmanager
 
 import pytest
+import redis
 from asgiref.sync import sync_to_async
 from channels.db import database_sync_to_async
 from channels.testing import WebsocketCommunicator
@@ -138,6 +139,18 @@ async def test_garbage_closes_the_socket_and_breaks_nothing(garbage):
     async with tab(session, "overview") as socket:
         await socket.send_to(text_data=garbage)
         assert await closing_code(socket) == consumers.NOT_UNDERSTOOD
+
+
+async def test_a_lost_subscription_comes_back_and_tells_that_anything_may_have_changed():
+    session = await signed_in((Role.VIEWER, None))
+    async with tab(session, "overview") as socket:
+        await settle(socket)
+        with redis.Redis.from_url(settings.REDIS_URL) as client:
+            assert client.client_kill_filter(_type="pubsub") >= 1
+        assert await next_message(socket, "topic") == "overview"
+        await asyncio.sleep(consumers.PUSH_GAP_S)
+        await sync_to_async(push)("overview")
+        assert await next_message(socket, "topic") == "overview"
 
 
 async def test_after_the_last_tab_the_process_keeps_no_subscription():

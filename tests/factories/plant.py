@@ -45,19 +45,20 @@ class Plant:
         line = Line.objects.create(site=self.sites[number // 2 % 2], name=f"Line {name}", product="Cell")
         device = DeviceFactory(line=line, name=f"cam-{name}", hardware={"machine": "x86_64", "engines": ["onnx"]})
         silent_s = 840 if number == 3 else 2
+        stood_s = 400 if number == 2 else silent_s
         digest = None if number == 4 else (self.new if number == 0 else self.old).digest
         facts = {"clock_offset_ms": 12, "agent_version": "0.1.0", "health": HEALTH}
         DeviceFacts.objects.create(
             device=device,
             last_seen_at=self.now - timedelta(seconds=silent_s),
-            last_item_at=self.now - timedelta(seconds=silent_s if number != 2 else 400),
+            last_item_at=self.now - timedelta(seconds=stood_s),
             health_at=self.now - timedelta(seconds=11),
             active_digest=digest,
             update_state="probation" if number == 0 else "",
             backlog_count=1204 if number == 3 else 0,
             **facts,
         )
-        self._windows(device, digest, until=self.now - timedelta(seconds=silent_s))
+        self._windows(device, digest, until=self.now - timedelta(seconds=stood_s))
         return device
 
     def _windows(self, device: Device, digest: str | None, until: datetime) -> None:

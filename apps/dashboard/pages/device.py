@@ -3,6 +3,7 @@
 from datetime import timedelta
 from uuid import UUID
 
+from django.conf import settings
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
@@ -111,7 +112,9 @@ def device_code(request: HttpRequest, device_id: UUID) -> HttpResponse:
     """Issue a one-time code and show it in this one reply; it is kept only as a hash."""
     found = device_seen(asker(request), device_id, Permission.ENROL_DEVICE)
     code = enrolment_code_issue(device=found, by=asker(request), now=timezone.now())
-    reply = render(request, "dashboard/device_code.html", {"device": found, "code": code})
+    host = request.get_host().rpartition(":")[0] or request.get_host()
+    gateway = f"{request.scheme}://{host}:{settings.GATEWAY_PORT}"
+    reply = render(request, "dashboard/device_code.html", {"device": found, "code": code, "gateway": gateway})
     reply.headers["Cache-Control"] = "no-store"
     return reply
 

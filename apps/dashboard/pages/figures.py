@@ -1,6 +1,7 @@
 """Charts of one device as Plotly figures. Colours are names of tokens; the page resolves them for light and dark."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
@@ -12,6 +13,7 @@ from django.views.decorators.http import require_GET
 from apps.core.errors import NotFound
 from apps.dashboard.pages.device import INFER_LIMIT_MS, TOTAL_LIMIT_MS, device_seen
 from apps.dashboard.pages.people import asker
+from apps.dashboard.templatetags.plant import zone_of
 from apps.telemetry.selectors import WindowPoint, windows
 
 HOURS_MAX = 24 * 7
@@ -26,7 +28,13 @@ def device_figure(request: HttpRequest, device_id: UUID, kind: str) -> JsonRespo
         raise NotFound("There is no such chart.")
     now = timezone.now()
     points = windows(device_id=found.pk, since=now - timedelta(hours=_hours(request)), until=now)
-    return JsonResponse(FIGURES[kind](points))
+    return JsonResponse(FIGURES[kind](_in_plant_time(points, found.line.site.time_zone)))
+
+
+def _in_plant_time(points: Points, zone: str) -> Points:
+    """Plotly writes times as they are spelled, so they are spelled in the plant's zone."""
+    here = zone_of(zone)
+    return [replace(one, start=one.start.astimezone(here).replace(tzinfo=None)) for one in points]
 
 
 def _hours(request: HttpRequest) -> int:
@@ -52,7 +60,13 @@ def latency_figure(points: Points) -> Figure:
 
 def items_figure(points: Points) -> Figure:
     rate = [_per_minute(one) for one in points]
-    bars = {"type": "bar", "name": "items/min", "x": _starts(points), "y": rate, "marker": {"color": "var(--series-5)"}}
+    bars = {
+        "type": "bar",
+        "name": "items/min",
+        "x": _starts(points),
+        "y": rate,
+        "marker": {"color": "var(--ink-faint)"},
+    }
     return {"data": [bars], "layout": {"yaxis": {"title": {"text": "items/min"}, "rangemode": "tozero"}, "bargap": 0.2}}
 
 
