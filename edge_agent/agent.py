@@ -12,16 +12,19 @@ from edge_agent.checkin import Checkin, CheckinFacts
 from edge_agent.clock import Clock
 from edge_agent.cloud import HttpCloud
 from edge_agent.commands import Commands
-from edge_agent.config import Config, OutputConfig, OutputKind
+from edge_agent.config import AnyCamera, Config, OutputConfig, OutputKind
 from edge_agent.hardware import hardware
 from edge_agent.health import HealthMeter, HealthReporter
 from edge_agent.identity import Identity, load_identity
 from edge_agent.journal import Journal
+from edge_agent.line.cameras.choice import camera_of
+from edge_agent.line.cameras.supervised import SupervisedCamera
 from edge_agent.line.outputs import LinesOutput, LogOutput, Output, SilentOutput
-from edge_agent.line.replay import ReplayCamera
 from edge_agent.orders import Orders
+from edge_agent.pipeline.judging import Turn
 from edge_agent.pipeline.loop import InspectionLoop, LineParts
-from edge_agent.pipeline.results import LineFacts
+from edge_agent.pipeline.requests import RequestBook
+from edge_agent.pipeline.results import Collection, LineFacts
 from edge_agent.supervisor import Part, Supervisor
 from edge_agent.sync import Sync
 from edge_agent.update.slots import Slots
@@ -38,6 +41,7 @@ JOURNAL_FOLDER = "journal"
 VERSIONS_FOLDER = "models"
 TRUST_FOLDER = "tuf"
 DOWNLOADS_FOLDER = "downloads"
+REQUESTS_FILE = "requests.json"
 SETTINGS_LOOK_S = 1.0
 WALL_OFFSET_MAX_MS = 60_000
 """A stamp that is further off than this would put an item into the wrong minute."""
@@ -60,6 +64,9 @@ class Agent:
         self._versions = Versions(folder / VERSIONS_FOLDER)
         self._slots = Slots(folder, self._versions)
         self._cloud = _cloud(config, self._identity, clock)
+        self._collection = Collection(requests=RequestBook(folder / REQUESTS_FILE))
+        self._turn = Turn()
+        self._output = _output(config.output)
         self._supervisor = Supervisor(self._parts(), clock)
 
     def run(self, stop: threading.Event) -> bool:
@@ -86,28 +93,45 @@ class Agent:
             clock=self._clock,
         )
         return [
-            self._loop(),
+            *self._lines(),
             HealthReporter(meter, journal=self._journal, settings=self._operation, clock=self._clock),
             self._commands(meter),
-            AppliedSettings(self._orders, self._journal, self._clock),
+            AppliedSettings(self._orders, self._journal, self._collection.requests, self._clock),
             self._checkin(),
             self._updater(),
             Sync(self._cloud, journal=self._journal, interval_s=self._sync_interval_s, clock=self._clock),
         ]
 
-    def _loop(self) -> InspectionLoop:
-        config, device = self._config, self._identity.device
+    def _lines(self) -> list[Part]:
+        """For each camera its loop, and what keeps the camera alive."""
+        parts: list[Part] = []
+        for number, camera in enumerate(self._config.all_cameras, start=1):
+            parts += self._line(camera, camera.name or f"{number}")
+        return parts
+
+    def _line(self, config: AnyCamera, name: str) -> list[Part]:
+        camera = camera_of(config, name, self._clock)
         parts = LineParts(
-            camera=ReplayCamera(config.camera, self._clock),
+            camera=camera,
             slots=self._slots,
             journal=self._journal,
-            output=_output(config.output),
+            output=self._output,
             configuration=lambda: self._orders.configuration,
             is_time_trusted=self._is_time_trusted,
+            turn=self._turn,
+            collection=self._collection,
         )
-        line = config.line.name or device.line
-        facts = LineFacts(line=line, sampling_seed=device.device_id, takt_ms=config.line.takt_ms)
-        return InspectionLoop(parts, facts, self._clock)
+        loop = InspectionLoop(parts, self._line_facts(config), self._clock, name=f"inspect-{name}")
+        return [loop, camera] if isinstance(camera, SupervisedCamera) else [loop]
+
+    def _line_facts(self, config: AnyCamera) -> LineFacts:
+        device = self._identity.device
+        return LineFacts(
+            line=config.line or self._config.line.name or device.line,
+            sampling_seed=device.device_id,
+            takt_ms=self._config.line.takt_ms,
+            camera_count=len(self._config.all_cameras),
+        )
 
     def _is_time_trusted(self) -> bool:
         """Until a reply told the cloud's time nothing is known against the device's own."""
@@ -161,6 +185,7 @@ class AppliedSettings:
 
     orders: Orders
     journal: Journal
+    requests: RequestBook
     clock: Clock
     name: str = "settings"
 
@@ -172,7 +197,15 @@ class AppliedSettings:
                 self.journal.budget(operation.disk_budget_mb * 1024 * 1024)
                 logging.getLogger("edge_agent").setLevel(operation.log_level.upper())
                 applied = operation
+            self._save_requests()
             self.clock.wait(stop, SETTINGS_LOOK_S)
+
+    def _save_requests(self) -> None:
+        try:
+            self.requests.save(self.orders.configuration.collection.requests)
+        except OSError as exc:
+            # The next second tries again; until then a power cut would cost images given twice.
+            logger.debug("requests_not_saved error=%s", exc)
 
 
 def health_text(meter: HealthMeter) -> str:

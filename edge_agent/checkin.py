@@ -11,6 +11,7 @@ from typing import Protocol
 from edge_agent import __version__
 from edge_agent.clock import Clock
 from edge_agent.cloud import CloudClient, CloudError, CloudUnreachable
+from edge_agent.journal import JournalError
 from edge_agent.orders import Orders
 from edge_agent.recording import StreamLedger
 from edge_agent.wire.messages import CheckinRequest, DesiredState, Hardware
@@ -103,8 +104,8 @@ class Checkin:
         try:
             self._orders.accept(state)
             self._report()
-        except OSError as exc:
-            # The old orders hold; the next check-in brings these again.
+        except (OSError, JournalError) as exc:
+            # What was not saved, or not reported, is so again at the next check-in.
             logger.warning("orders_not_saved error=%s", exc)
         for ack in state.streams:
             self._journal.acked(ack)

@@ -23,7 +23,8 @@ class Frame:
 
     pixels: Pixels
     encoded: bytes
-    """The image as it was read (PNG or JPEG), kept so that an upload costs no second encoding."""
+    """The image as it was read (PNG or JPEG), kept so that an upload costs no second encoding; empty when it came as
+    bare pixels."""
     item: str
     product: str
     lot: str
@@ -45,6 +46,8 @@ class Judgement:
     preprocess_ms: float = 0.0
     infer_ms: float = 0.0
     decide_ms: float = 0.0
+    queue_ms: float = 0.0
+    """Spent waiting for another camera's frame to leave the model."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,23 +16,28 @@ class WindowSum:
         self._start_s = start_s
         self._verdict_counts: dict[Verdict, int] = {}
         self._label_counts: dict[str, int] = {}
+        self._cannot_judge_counts: dict[CannotJudge, int] = {}
         self._low_confidence_count = 0
         self._late_count = 0
         self._error_count = 0
         self._infer_ms = QuantileSketch()
         self._total_ms = QuantileSketch()
         self._score_percent = QuantileSketch()
+        self._journal_ms = QuantileSketch()
 
     def is_due(self, now_s: float, window_s: float) -> bool:
         return now_s - self._start_s >= window_s
 
-    def add(self, result: Result, band_ratio: float) -> None:
+    def add(self, result: Result, band_ratio: float, *, journal_ms: float = 0.0) -> None:
         self._verdict_counts[result.verdict] = self._verdict_counts.get(result.verdict, 0) + 1
         if result.label:
             self._label_counts[result.label] = self._label_counts.get(result.label, 0) + 1
+        if result.cannot_judge:
+            self._cannot_judge_counts[result.cannot_judge] = self._cannot_judge_counts.get(result.cannot_judge, 0) + 1
         self._late_count += not result.timing.is_in_time
         self._error_count += result.cannot_judge in (CannotJudge.ENGINE_ERROR, CannotJudge.BAD_FRAME)
         self._total_ms.add(result.timing.total_ms)
+        self._journal_ms.add(journal_ms)
         if result.score_ratio is not None:
             self._add_score(result.score_ratio, result.threshold_ratio, band_ratio)
             self._infer_ms.add(result.timing.infer_ms)
@@ -50,11 +55,13 @@ class WindowSum:
             model_digest=self.model_digest,
             verdict_counts=dict(self._verdict_counts),
             label_counts=dict(self._label_counts),
+            cannot_judge_counts=dict(self._cannot_judge_counts),
             low_confidence_count=self._low_confidence_count,
             late_count=self._late_count,
             error_count=self._error_count,
             infer_ms=self._infer_ms.to_wire(),
             total_ms=self._total_ms.to_wire(),
             score_percent=self._score_percent.to_wire(),
+            journal_ms=self._journal_ms.to_wire(),
             backlog_count=backlog_count,
         )

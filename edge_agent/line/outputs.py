@@ -21,6 +21,11 @@ class Told(msgspec.Struct, frozen=True, kw_only=True):
     cannot_judge: CannotJudge | None
     seq: int | None
     total_ms: float
+    line: str = ""
+    at_ms: int = 0
+    score_ratio: float | None = None
+    told_ms: float = 0.0
+    """From the trigger until now, the disk included; `total_ms` ends with the judgement, as in the record."""
 
     @property
     def is_recorded(self) -> bool:

@@ -1,6 +1,9 @@
 """From a frame to a judgement, whatever the model does."""
 
 import logging
+import threading
+from dataclasses import replace
+from time import perf_counter
 from typing import Protocol
 
 from edge_agent.contract.quality import BadImage, require_judgeable
@@ -28,24 +31,49 @@ class ModelSlots(Protocol):
         ...
 
 
-def judged(model: JudgingModel | None, frame: Frame, threshold_ratio: float | None) -> Judgement:
-    """Never raises: what cannot be judged is a verdict too."""
-    try:
-        require_judgeable(frame.pixels)
-    except BadImage as exc:
-        logger.warning("frame_refused item=%s reason=%s", frame.item, exc)
-        return without_verdict(CannotJudge.BAD_FRAME)
-    if model is None:
-        return without_verdict(CannotJudge.NO_MODEL)
-    try:
-        return model.judge(frame.pixels, threshold_ratio)
-    except Exception:
-        # Whatever a native runtime throws, the part in front of the camera needs an answer now.
-        logger.exception("engine_failed digest=%s item=%s", model.digest, frame.item)
-        return without_verdict(CannotJudge.ENGINE_ERROR)
+class Turn:
+    """One frame at a time in the model, whichever camera it is from: engines are not made for two."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+
+    def judged(
+        self, model: JudgingModel | None, frame: Frame, threshold_ratio: float | None, *, wait_s: float
+    ) -> Judgement:
+        """Never raises: what cannot be judged is a verdict too. wait_s: for other cameras' frames."""
+        if not _is_judgeable(frame):
+            return without_verdict(CannotJudge.BAD_FRAME)
+        if model is None:
+            return without_verdict(CannotJudge.NO_MODEL)
+        start_s = perf_counter()
+        if not self._lock.acquire(timeout=max(0.0, wait_s)):
+            return without_verdict(CannotJudge.TOO_LATE)
+        try:
+            queue_ms = (perf_counter() - start_s) * 1000
+            return replace(_judged(model, frame, threshold_ratio), queue_ms=queue_ms)
+        finally:
+            self._lock.release()
 
 
 def without_verdict(reason: CannotJudge) -> Judgement:
     return Judgement(
         verdict=Verdict.CANNOT_JUDGE, label="", score_ratio=None, threshold_ratio=None, cannot_judge=reason
     )
+
+
+def _is_judgeable(frame: Frame) -> bool:
+    try:
+        require_judgeable(frame.pixels)
+    except BadImage as exc:
+        logger.warning("frame_refused item=%s reason=%s", frame.item, exc)
+        return False
+    return True
+
+
+def _judged(model: JudgingModel, frame: Frame, threshold_ratio: float | None) -> Judgement:
+    try:
+        return model.judge(frame.pixels, threshold_ratio)
+    except Exception:
+        # Whatever a native runtime throws, the part in front of the camera needs an answer now.
+        logger.exception("engine_failed digest=%s item=%s", model.digest, frame.item)
+        return without_verdict(CannotJudge.ENGINE_ERROR)

@@ -1,4 +1,4 @@
-"""The inspection loop: at each beat capture, judge, journal, tell. It waits for nothing but the beat and the disk.
+"""The inspection loop: for each part capture, judge, journal, tell. It waits for nothing but the part and the disk.
 
 The line is told a verdict once its record is durable, or, when the disk takes too long, at the deadline with
 `seq` None: told but not promised. A verdict after the deadline is still given, and marked as late.
@@ -7,15 +7,17 @@ The line is told a verdict once its record is durable, or, when the disk takes t
 import logging
 import threading
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from edge_agent.clock import Clock
 from edge_agent.journal import Backlog, ImageFile, JournalError, Ticket
-from edge_agent.line.camera import BadFrame, Camera, CameraFault, Part
+from edge_agent.line.camera import BadFrame, Camera, CameraFault, Part, PartNames
 from edge_agent.line.outputs import Output, Told
-from edge_agent.pipeline.judging import ModelSlots, judged, without_verdict
-from edge_agent.pipeline.results import ImageChooser, Inspected, KeptImage, LineFacts, result_of
+from edge_agent.pipeline.judging import ModelSlots, Turn, without_verdict
+from edge_agent.pipeline.onlookers import Onlooker, Seen
+from edge_agent.pipeline.pace import Pace, TaktPace
+from edge_agent.pipeline.results import Collection, ImageChooser, Inspected, KeptImage, LineFacts, result_of
 from edge_agent.values import ItemObservation
 from edge_agent.windows import WindowSum
 from edge_agent.wire.configuration import Configuration
@@ -46,29 +48,32 @@ class LineParts:
     """Asked once per item, so that a pushed setting holds from the next item on."""
     is_time_trusted: Callable[[], bool] = lambda: True
     """False while the wall clock is known to be wrong; the stamps are then marked, and the order stays the numbers'."""
+    pace: Pace | None = None
+    """None: the configured takt."""
+    turn: Turn = field(default_factory=Turn)
+    """Shared by the cameras that share a model."""
+    collection: Collection = field(default_factory=Collection)
+    onlookers: tuple[Onlooker, ...] = ()
 
 
 class InspectionLoop:
-    name = "inspect"
+    """One camera's. Several of them share journal, model and budget, and nothing of a camera."""
 
-    def __init__(self, parts: LineParts, facts: LineFacts, clock: Clock) -> None:
+    def __init__(self, parts: LineParts, facts: LineFacts, clock: Clock, *, name: str = "inspect") -> None:
+        self.name = name
         self._parts = parts
         self._facts = facts
         self._clock = clock
-        self._images = ImageChooser(facts)
+        self._pace = parts.pace or TaktPace(clock, lambda: facts.takt_of(parts.configuration()) / 1000)
+        self._images = ImageChooser(facts, parts.collection)
+        self._unseen_parts = PartNames("", "")
         self._window: WindowSum | None = None
         self._disk_trouble = ""
         self._camera_trouble = ""
 
     def run(self, stop: threading.Event) -> None:
-        next_s = self._clock.monotonic_s()
-        while not stop.is_set():
-            settings = self._parts.configuration()
-            self.inspect_next(settings)
-            now_s = self._clock.monotonic_s()
-            # Missed beats are missed: the parts have passed, and a burst would only be late again.
-            next_s = max(next_s + self._facts.takt_of(settings) / 1000, now_s)
-            self._clock.wait(stop, next_s - now_s)
+        while self._pace.wait(stop):
+            self.inspect_next(self._parts.configuration())
         self._close_window()
 
     def inspect_next(self, settings: Configuration) -> None:
@@ -78,9 +83,15 @@ class InspectionLoop:
             inspected = self._inspected(settings, start_s)
         except CameraFault as exc:
             self._note_camera(str(exc))
-            return
-        self._note_camera("")
+            if not self._pace.proves_parts:
+                return
+            inspected = self._without_picture(self._unseen_parts.next_part(), start_s)
+        else:
+            self._note_camera("")
         kept = self._images.kept_of(inspected, settings, self._clock.monotonic_s())
+        self._finish(inspected, kept, settings, start_s)
+
+    def _finish(self, inspected: Inspected, kept: KeptImage | None, settings: Configuration, start_s: float) -> None:
         deadline_ms = settings.inspection.deadline_ms
         result = result_of(
             inspected,
@@ -89,10 +100,13 @@ class InspectionLoop:
             deadline_ms=deadline_ms,
             is_time_trusted=self._parts.is_time_trusted(),
         )
+        record_s = self._clock.monotonic_s()
         seq = self._recorded(result, kept, until_s=start_s + deadline_ms / 1000)
-        self._tell(inspected, seq)
+        journal_ms = self._since_ms(record_s)
+        told = self._tell(inspected, seq, self._since_ms(start_s))
         self._observe(inspected)
-        self._sum(result, settings)
+        self._sum(result, settings, journal_ms)
+        self._show(inspected, told)
 
     def _inspected(self, settings: Configuration, start_s: float) -> Inspected:
         """Raises CameraFault when no part was seen."""
@@ -101,11 +115,20 @@ class InspectionLoop:
             frame = self._parts.camera.capture()
         except BadFrame as exc:
             logger.warning("bad_frame item=%s reason=%s", exc.part.item, exc)
-            judgement = without_verdict(CannotJudge.BAD_FRAME)
-            return Inspected(exc.part, None, self._clock.wall_ms(), model, judgement, self._since_ms(start_s))
-        judgement = judged(model, frame, settings.inspection.threshold_ratio)
+            return self._without_picture(exc.part, start_s)
+        judgement = self._parts.turn.judged(
+            model,
+            frame,
+            settings.inspection.threshold_ratio,
+            wait_s=start_s + settings.inspection.deadline_ms / 1000 - self._clock.monotonic_s(),
+        )
         part = Part(item=frame.item, product=frame.product, lot=frame.lot, source=frame.source)
         return Inspected(part, frame, frame.captured_ms, model, judgement, self._since_ms(start_s))
+
+    def _without_picture(self, part: Part, start_s: float) -> Inspected:
+        judgement = without_verdict(CannotJudge.BAD_FRAME)
+        model = self._parts.slots.current
+        return Inspected(part, None, self._clock.wall_ms(), model, judgement, self._since_ms(start_s))
 
     def _since_ms(self, start_s: float) -> float:
         return (self._clock.monotonic_s() - start_s) * 1000
@@ -122,7 +145,7 @@ class InspectionLoop:
         self._note_disk("")
         return seq
 
-    def _tell(self, inspected: Inspected, seq: int | None) -> None:
+    def _tell(self, inspected: Inspected, seq: int | None, told_ms: float) -> Told:
         told = Told(
             item=inspected.part.item,
             verdict=inspected.judgement.verdict,
@@ -130,8 +153,25 @@ class InspectionLoop:
             cannot_judge=inspected.judgement.cannot_judge,
             seq=seq,
             total_ms=inspected.total_ms,
+            line=self._facts.line,
+            at_ms=inspected.captured_ms,
+            score_ratio=inspected.judgement.score_ratio,
+            told_ms=told_ms,
         )
         self._parts.output.tell(told)
+        return told
+
+    def _show(self, inspected: Inspected, told: Told) -> None:
+        for onlooker in self._parts.onlookers:
+            seen = Seen(
+                line=self._facts.line,
+                frame=inspected.frame,
+                judgement=inspected.judgement,
+                told=told,
+                digest=inspected.model.digest if inspected.model else None,
+                at_ms=inspected.captured_ms,
+            )
+            onlooker.saw(seen)
 
     def _observe(self, inspected: Inspected) -> None:
         if inspected.model is None:
@@ -144,7 +184,7 @@ class InspectionLoop:
         )
         self._parts.slots.observe(observation)
 
-    def _sum(self, result: Result, settings: Configuration) -> None:
+    def _sum(self, result: Result, settings: Configuration, journal_ms: float) -> None:
         """Add to the open window; one window never mixes two versions."""
         now_s = self._clock.monotonic_s()
         window = self._window
@@ -152,7 +192,7 @@ class InspectionLoop:
             self._close_window()
         if self._window is None:
             self._window = WindowSum(start_ms=result.at_ms, start_s=now_s, model_digest=result.model_digest)
-        self._window.add(result, settings.inspection.low_confidence_band_ratio)
+        self._window.add(result, settings.inspection.low_confidence_band_ratio, journal_ms=journal_ms)
 
     def _close_window(self) -> None:
         window, self._window = self._window, None

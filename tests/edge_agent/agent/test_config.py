@@ -2,7 +2,7 @@
 
 import pytest
 
-from edge_agent.config import ConfigError, OutputKind, load_config
+from edge_agent.config import ConfigError, OutputKind, SnapshotConfig, StreamConfig, load_config
 
 LEAST = 'cloud_url = "http://127.0.0.1:1"\ndata_folder = "data"\n[camera]\nfolder = "images"\n'
 
@@ -36,6 +36,41 @@ def test_paths_are_relative_to_the_file(tmp_path):
 def test_a_wrong_file_is_refused_with_the_name_of_what_is_wrong(tmp_path, text, named):
     with pytest.raises(ConfigError, match=named):
         load(tmp_path, text)
+
+
+CAMERAS = """
+[[cameras]]
+kind = "stream"
+name = "top"
+address = "rtsp://10.0.0.7/1"
+line = "line-2"
+[[cameras]]
+kind = "snapshot"
+url = "http://10.0.0.8/snap.jpg"
+[cameras.signal]
+host = "10.0.0.9"
+"""
+
+
+def test_several_cameras_each_have_their_own_section(tmp_path):
+    config = load(tmp_path, LEAST.partition("[camera]")[0] + CAMERAS)
+    top, side = config.all_cameras
+    assert (type(top), top.line, top.signal) == (StreamConfig, "line-2", None)
+    assert (type(side), side.signal.port) == (SnapshotConfig, 502)
+
+
+@pytest.mark.parametrize(
+    ("section", "named"),
+    [
+        ("[operator]\nbind = '0.0.0.0'\n", "certificate_file"),
+        ("[operator]\ncertificate_file = 'a'\n", "go together"),
+        (CAMERAS, "either one"),
+        ("[mqtt]\nport = 1883\n", "host"),
+    ],
+)
+def test_what_does_not_fit_together_is_refused(tmp_path, section, named):
+    with pytest.raises(ConfigError, match=named):
+        load(tmp_path, LEAST + section)
 
 
 def test_a_missing_file_is_a_sentence(tmp_path):

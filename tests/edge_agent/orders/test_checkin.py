@@ -7,6 +7,7 @@ import pytest
 
 from edge_agent.checkin import Checkin, CheckinFacts, delay_after_failure_s, delay_after_success_s
 from edge_agent.cloud import CloudRefused, CloudUnreachable
+from edge_agent.journal import JournalFull
 from edge_agent.orders import Orders
 from edge_agent.wire.codec import encode
 from edge_agent.wire.configuration import Configuration
@@ -55,11 +56,11 @@ def state(**fields):
 
 
 class World:
-    def __init__(self, folder, answer):
+    def __init__(self, folder, answer, ledger=None):
         self.clock = HandClock()
         self.cloud = OneAnswerCloud(answer)
         self.orders = Orders(folder, self.clock)
-        self.ledger = Ledger()
+        self.ledger = ledger or Ledger()
         self.checkin = Checkin(
             self.cloud,
             orders=self.orders,
@@ -137,6 +138,26 @@ def test_an_unsaved_order_does_not_stop_it(tmp_path):
     (tmp_path / "orders.msgpack").mkdir()
     assert world.checkin.check_in() >= 1.0
     assert world.orders.state is None
+
+
+class FullLedger(Ledger):
+    is_full = True
+
+    def append(self, record):
+        if self.is_full:
+            raise JournalFull("planted")
+        return super().append(record)
+
+
+def test_a_full_journal_does_not_stop_it_and_the_report_comes_later(tmp_path):
+    configuration = msgspec.Raw(encode(Configuration()))
+    acks = [StreamAck(stream=STREAM, watermark=4)]
+    world = World(tmp_path, state(configuration_revision=2, configuration=configuration, streams=acks), FullLedger())
+    assert world.checkin.check_in() >= 1.0
+    assert (world.ledger.records, world.ledger.acks) == ([], acks)
+    world.ledger.is_full = False
+    world.checkin.check_in()
+    assert [record.revision for record in world.ledger.records] == [2]
 
 
 def test_it_runs_until_it_is_stopped(tmp_path):

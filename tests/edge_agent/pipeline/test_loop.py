@@ -7,9 +7,10 @@ import numpy as np
 import pytest
 
 from edge_agent.clock import SystemClock
-from edge_agent.config import CameraConfig
+from edge_agent.config import ReplayConfig
 from edge_agent.journal import Backlog, Journal, JournalFull, Ticket
-from edge_agent.line.replay import ReplayCamera
+from edge_agent.line.cameras.replay import ReplayCamera
+from edge_agent.pipeline.judging import Turn
 from edge_agent.pipeline.loop import InspectionLoop, LineParts
 from edge_agent.pipeline.results import LineFacts
 from edge_agent.values import Digest, Judgement
@@ -58,7 +59,7 @@ class OneSlot:
 class Scene:
     """A loop over a folder with one image and a real journal."""
 
-    def __init__(self, folder, *, model=None, journal=None, clock=None, settings=None):
+    def __init__(self, folder, *, model=None, journal=None, clock=None, settings=None, **parts):
         self.images = folder / "images"
         self.images.mkdir()
         self.clock = clock or SystemClock()
@@ -68,12 +69,13 @@ class Scene:
         self.is_time_trusted = True
         self.journal = journal or Journal(folder / "journal", SystemClock())
         parts = LineParts(
-            camera=ReplayCamera(CameraConfig(folder=self.images, product="cell", lot="7"), self.clock),
+            camera=ReplayCamera(ReplayConfig(folder=self.images, product="cell", lot="7"), self.clock),
             slots=self.slots,
             journal=self.journal,
             output=self.output,
             configuration=lambda: self.settings,
             is_time_trusted=lambda: self.is_time_trusted,
+            **parts,
         )
         self.loop = InspectionLoop(parts, LineFacts(line="line-1", sampling_seed="device-1"), self.clock)
 
@@ -252,3 +254,84 @@ def test_alarms_and_results_are_different_streams(scene):
     here = scene(model=FixedModel(0.9)).show().inspect()
     assert all(isinstance(record, Result) for record in here.records())
     assert not any(isinstance(record, Alarm) for record in here.records())
+
+
+class TriggeredPace:
+    """Something saw each part."""
+
+    proves_parts = True
+
+    def wait(self, stop):
+        return not stop.is_set()
+
+
+def test_a_triggered_part_gets_a_verdict_even_without_a_camera(scene):
+    here = scene(model=FixedModel(0.9), pace=TriggeredPace()).inspect(2)
+    assert [told.cannot_judge for told in here.output.told] == [CannotJudge.BAD_FRAME] * 2
+    assert len({record.item for record in here.records()}) == 2
+
+
+def test_the_wait_for_another_cameras_frame_is_told_apart(scene):
+    turn, model = Turn(), FixedModel(0.9)
+    here = scene(model=model, turn=turn).show()
+    is_in_model, may_leave = threading.Event(), threading.Event()
+
+    class Slow(FixedModel):
+        def judge(self, pixels, threshold_ratio):
+            is_in_model.set()
+            may_leave.wait(10)
+            return super().judge(pixels, threshold_ratio)
+
+    frame = here.loop._parts.camera.capture()
+    other = threading.Thread(target=turn.judged, args=(Slow(0.1), frame, None), kwargs={"wait_s": 1})
+    other.start()
+    is_in_model.wait(10)
+    threading.Timer(0.05, may_leave.set).start()
+    here.settings = Configuration(inspection=InspectionSettings(deadline_ms=60_000))
+    here.inspect()
+    other.join()
+    assert here.records()[0].timing.queue_ms > 20
+    assert here.records()[0].verdict is Verdict.DEFECT
+
+
+def test_a_part_whose_turn_does_not_come_in_time_cannot_be_judged(scene):
+    turn = Turn()
+    here = scene(model=FixedModel(0.9), turn=turn).show()
+    with turn._lock:
+        here.inspect()
+    assert here.output.told[0].cannot_judge is CannotJudge.TOO_LATE
+
+
+class Bystander:
+    def __init__(self):
+        self.seen = []
+
+    def saw(self, seen):
+        self.seen.append(seen)
+
+
+def test_onlookers_see_what_the_line_was_told(scene):
+    bystander = Bystander()
+    here = scene(model=FixedModel(0.9), onlookers=(bystander,)).show().inspect()
+    (seen,) = bystander.seen
+    assert seen.told == here.output.told[0]
+    assert (seen.line, seen.digest, seen.frame.pixels.shape) == ("line-1", DIGEST, (64, 64, 3))
+
+
+def test_the_wait_for_the_disk_is_in_the_window_and_in_what_is_told(scene):
+    here = scene(model=FixedModel(0.9)).show().inspect(2)
+    here.slots.current = None
+    here.inspect()
+    window = next(record for record in here.records() if isinstance(record, Window))
+    assert sum(window.journal_ms.buckets.values()) + window.journal_ms.zero_count == 2
+    told = here.output.told[0]
+    assert told.told_ms >= told.total_ms
+    assert told.score_ratio == 0.9
+
+
+def test_the_window_counts_why_items_could_not_be_judged(scene):
+    here = scene().show().inspect(2)
+    here.slots.current = FixedModel(0.9)
+    here.inspect()
+    window = next(record for record in here.records() if isinstance(record, Window))
+    assert window.cannot_judge_counts == {CannotJudge.NO_MODEL: 2}

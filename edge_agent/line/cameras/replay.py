@@ -4,16 +4,15 @@ import hashlib
 import logging
 import random
 import time
-import uuid
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import msgspec
 
 from edge_agent.clock import Clock
-from edge_agent.config import CameraConfig
+from edge_agent.config import ReplayConfig
 from edge_agent.contract.preprocessing import NotAnImage, decode
-from edge_agent.line.camera import BadFrame, CameraFault, Part
+from edge_agent.line.camera import BadFrame, CameraFault, Part, PartNames
 from edge_agent.values import Frame
 
 logger = logging.getLogger(__name__)
@@ -22,7 +21,7 @@ PARTS_FILE = "parts.toml"
 SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".bmp"})
 
 
-class PartNames(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class FileNames(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     product: str = ""
     lot: str = ""
 
@@ -30,7 +29,7 @@ class PartNames(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
 class PartsFile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """`parts.toml` beside the images: which product and lot a file shows; empty fields leave the configured ones."""
 
-    files: dict[str, PartNames] = {}
+    files: dict[str, FileNames] = {}
 
 
 @dataclass(slots=True)
@@ -45,12 +44,10 @@ class _Reel:
 class ReplayCamera:
     """Each shown image is a new part. The folder is looked at again every `rescan_s`; a removed file leaves at once."""
 
-    def __init__(self, config: CameraConfig, clock: Clock) -> None:
+    def __init__(self, config: ReplayConfig, clock: Clock) -> None:
         self._config = config
         self._clock = clock
-        # A part's name must not repeat after a restart, so each run has its own prefix.
-        self._run = uuid.uuid4().hex[:8]
-        self._count = 0
+        self._part_names = PartNames(config.product, config.lot)
         self._names: list[str] = []
         self._parts = PartsFile()
         self._reel = _Reel()
@@ -106,14 +103,9 @@ class ReplayCamera:
         random.Random(f"{self._config.seed}-{self._reel.pass_count}").shuffle(self._reel.names)  # noqa: S311  an order
 
     def _part(self, name: str, encoded: bytes) -> Part:
-        self._count += 1
-        names = self._parts.files.get(name, PartNames())
-        return Part(
-            item=f"{self._run}-{self._count:07d}",
-            product=names.product or self._config.product,
-            lot=names.lot or self._config.lot,
-            source=hashlib.sha256(encoded).hexdigest(),
-        )
+        names = self._parts.files.get(name, FileNames())
+        source = hashlib.sha256(encoded).hexdigest()
+        return self._part_names.next_part(product=names.product, lot=names.lot, source=source)
 
 
 def _image_names(folder: Path) -> list[str]:

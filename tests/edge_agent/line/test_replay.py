@@ -4,9 +4,9 @@ import cv2
 import numpy as np
 import pytest
 
-from edge_agent.config import CameraConfig
+from edge_agent.config import ReplayConfig
 from edge_agent.line.camera import BadFrame, CameraFault
-from edge_agent.line.replay import ReplayCamera
+from edge_agent.line.cameras.replay import ReplayCamera
 from tests.kit.handclock import HandClock
 
 
@@ -23,7 +23,7 @@ def folder(tmp_path):
 
 
 def camera(folder, clock=None, **options):
-    return ReplayCamera(CameraConfig(folder=folder, product="cell", lot="7", **options), clock or HandClock())
+    return ReplayCamera(ReplayConfig(folder=folder, product="cell", lot="7", **options), clock or HandClock())
 
 
 def sources(one, count):
