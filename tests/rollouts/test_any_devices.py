@@ -13,7 +13,7 @@ from apps.rollouts import services
 from apps.rollouts.models import Target
 from apps.rollouts.policy import stage_sizes
 from apps.rollouts.selectors import offer_for
-from apps.rollouts.states import TARGET_DONE, TARGET_ENDS, TARGET_OPEN, RolloutState, StageState
+from apps.rollouts.states import TARGET_DONE, TARGET_ENDS, TARGET_ON_DEVICE, TARGET_OPEN, RolloutState, StageState
 from edge_agent.wire.words import UpdateState
 from tests.factories.rollouts import QUICK, Scene
 
@@ -61,11 +61,17 @@ class AnyDevices(RuleBasedStateMachine):
         machine.running = self.scene.old.digest
         machine.step(UpdateState.ROLLED_BACK, self.scene.now)
 
-    @rule(after_s=st.sampled_from([0, 1, 12, 61, 4000]), times=st.integers(1, 3))
+    @rule(after_s=st.sampled_from([0, 1, 12, 61, 100, 4000]), times=st.integers(1, 3))
     def time_passes_and_workers_tick(self, after_s, times):
         self.scene.now += timedelta(seconds=after_s)
         for _ in range(times):
             self.scene.tick()
+        self.nobody_stands_on_one_step_for_longer_than_the_plan_allows()
+
+    def nobody_stands_on_one_step_for_longer_than_the_plan_allows(self):
+        if self.scene.rollout.state == RolloutState.RUNNING:
+            too_long = self.scene.now - timedelta(seconds=QUICK.offer_timeout_s + QUICK.probation_s)
+            assert not Target.objects.filter(state__in=TARGET_ON_DEVICE, changed_at__lt=too_long).exists()
 
     @rule(verb=st.sampled_from([*GENTLE, *GENTLE, *FINAL]))
     def a_person_steps_in(self, verb):
