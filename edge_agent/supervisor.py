@@ -16,6 +16,7 @@ RESTARTS_WITHIN_S = 300.0
 RESTART_PAUSE_S = 0.5
 """Doubles with each restart that still counts against the budget."""
 JOIN_S = 10.0
+LOOK_S = 1.0
 
 
 class Part(Protocol):
@@ -50,9 +51,7 @@ class Supervisor:
         for thread in threads:
             thread.start()
         self._watchdog.ready()
-        while not stop.wait(self._watchdog.beat_s):
-            if all(thread.is_alive() for thread in threads):
-                self._watchdog.alive()
+        self._watch(threads, stop)
         self._watchdog.ending()
         for thread, own in zip(threads, stops, strict=True):
             own.set()
@@ -60,6 +59,20 @@ class Supervisor:
             if thread.is_alive():
                 logger.warning("part_does_not_stop part=%s after_s=%.0f", thread.name, JOIN_S)
         return not self._failed
+
+    def _watch(self, threads: Sequence[threading.Thread], stop: threading.Event) -> None:
+        """Feed the watchdog until `stop`. A thread that died past its part's restarts ends the agent as well."""
+        beat_due_s = self._clock.monotonic_s() + self._watchdog.beat_s
+        while not stop.wait(min(LOOK_S, self._watchdog.beat_s)):
+            dead = next((thread.name for thread in threads if not thread.is_alive()), "")
+            if dead and not stop.is_set():
+                # Where no service manager waits for beats, silence alone would leave a wedge.
+                logger.critical("part_thread_died part=%s", dead)
+                self._failed = dead
+                stop.set()
+            elif self._clock.monotonic_s() >= beat_due_s:
+                beat_due_s = self._clock.monotonic_s() + self._watchdog.beat_s
+                self._watchdog.alive()
 
     def _keep_running(self, part: Part, own: threading.Event, stop_all: threading.Event) -> None:
         restarts_s: deque[float] = deque(maxlen=RESTARTS_MAX)

@@ -50,7 +50,7 @@ UPKEEP_S = 60.0
 FORGET_PER_TURN = 5_000
 DEFAULT_BUDGET_BYTES = 2_000 * 1024 * 1024
 
-REOPEN_AFTER_S = 2.0
+REOPEN_AFTER_S = 1.0
 """Of nothing but failures: then it may be the open files that are broken and not the disk."""
 
 

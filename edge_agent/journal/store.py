@@ -108,7 +108,8 @@ class Store:
         self._db.execute("PRAGMA journal_mode = WAL")
         # FULL: every commit is fsynced. With NORMAL a power cut loses the last commits (docs/journal.md).
         self._db.execute("PRAGMA synchronous = FULL")
-        self._db.execute("PRAGMA busy_timeout = 5000")
+        # No other process writes; only one that reads after a crash holds it, for milliseconds.
+        self._db.execute("PRAGMA busy_timeout = 1000")
         self._db.execute(f"PRAGMA journal_size_limit = {16 * 1024 * 1024}")
         if self._number("PRAGMA user_version") == 0:
             self._make()

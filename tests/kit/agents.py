@@ -65,6 +65,14 @@ class AgentProcess:
         assert self._process.poll() is None, self.log()
         return time.monotonic() - start_s
 
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    @property
+    def has_ended(self) -> bool:
+        return self._process.poll() is not None
+
     def kill(self) -> None:
         self._process.kill()
         self._process.wait()
