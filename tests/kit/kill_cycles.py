@@ -1,5 +1,6 @@
 """F01: kill a device again and again while it inspects and syncs, then ask the oracle."""
 
+import contextlib
 import random
 import statistics
 import threading
@@ -19,6 +20,7 @@ from tests.kit.agents import AgentProcess, wait_until
 from tests.kit.cloud import FakeCloud
 from tests.kit.fault_records import leave_record
 from tests.kit.oracle import Findings, compare, compare_journal, inspection_bodies
+from tests.kit.proxy import Flapping, Proxy
 
 KILL_AFTER_S = (0.05, 0.35)
 
@@ -39,20 +41,27 @@ class Outcome:
     missing_images: list[str]
 
 
-def run_kill_cycles(folder: Path, *, seed: int, kill_count: int, module: str = "edge_agent") -> Outcome:
-    """Kill `kill_count` times, each at a seeded moment after the line heard a verdict; let it catch up; compare."""
+def run_kill_cycles(
+    folder: Path, *, seed: int, kill_count: int, module: str = "edge_agent", is_flapping: bool = False
+) -> Outcome:
+    """Kill `kill_count` times, each at a seeded moment after the line heard a verdict; let it catch up; compare.
+
+    is_flapping: meanwhile the link to the cloud is slow, stands still, is cut, and well again, at seeded moments.
+    """
     start_s = time.monotonic()
-    cloud = FakeCloud()
-    cloud.ledger.desired = with_many_images()
-    agent = AgentProcess(folder, cloud.url, module=module)
-    try:
-        ready_s = _kill_again_and_again(agent, random.Random(seed), kill_count)
+    with contextlib.ExitStack() as stack:
+        cloud = FakeCloud()
+        stack.callback(cloud.stop)
+        cloud.ledger.desired = with_many_images()
+        proxy = Proxy(cloud.port)
+        stack.callback(proxy.stop)
+        agent = AgentProcess(folder, proxy.url, module=module)
+        stack.callback(agent.close)
+        with Flapping(proxy, seed=seed) if is_flapping else contextlib.nullcontext():
+            ready_s = _kill_again_and_again(agent, random.Random(seed), kill_count)
         catch_up(agent, cloud)
-    finally:
-        agent.close()
-        cloud.stop()
     outcome = outcome_of(agent, cloud, seed=seed, ready_s=ready_s, start_s=start_s)
-    leave_record(f"F01-{module.rpartition('.')[2]}", outcome)
+    leave_record(f"F01{'-flapping' if is_flapping else ''}-{module.rpartition('.')[2]}", outcome)
     return outcome
 
 
