@@ -6,6 +6,7 @@ from typing import Annotated
 import msgspec
 
 from edge_agent.wire.records import NonNegative, Ratio, Sha256, ShortText
+from edge_agent.wire.signals import SignalSpec
 
 MANIFEST_NAME = "manifest.json"
 
@@ -124,5 +125,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     golden: Golden = Golden()
     lineage: Lineage = Lineage()
     metrics: dict[str, float] = {}
+    signal: SignalSpec | None = None
+    """For models of a sensor's samples: replaces `preprocessing`, which then says nothing."""
     files: dict[str, PackageFile]
     """Every other file in the package; one that is not listed here makes the package wrong."""

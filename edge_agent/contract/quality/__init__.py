@@ -2,7 +2,8 @@
 
 from edge_agent.contract.quality.baseline import FRAMES_MIN, FRAMES_WANTED, Calibrator
 from edge_agent.contract.quality.frames import BadImage, require_judgeable
-from edge_agent.contract.quality.watch import Fault, QualityVerdict, QualityWatch
+from edge_agent.contract.quality.ranges import Fault, QualityVerdict
+from edge_agent.contract.quality.watch import QualityWatch
 
 __all__ = [
     "FRAMES_MIN",

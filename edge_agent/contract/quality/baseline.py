@@ -3,13 +3,13 @@
 from collections.abc import Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 
 from edge_agent.contract.quality.frames import require_judgeable
 from edge_agent.contract.quality.measures import Measures, measure
+from edge_agent.contract.quality.ranges import ranges_of
 from edge_agent.contract.quality.windows import Scene, measure_several
 from edge_agent.values import Pixels
-from edge_agent.wire.quality import QualityBaseline, Range
+from edge_agent.wire.quality import QualityBaseline
 
 FRAMES_WANTED = 200
 FRAMES_MIN = 30
@@ -17,10 +17,6 @@ FRAMES_MIN = 30
 WINDOW_COUNT = 8
 _RANDOM_WINDOWS = 300
 _SEED = 5
-_MARGIN = 0.3
-"""How much further than the outermost good frame a limit lies, as a share of that frame's distance from the middle."""
-_OUTLIER_SPREADS = 8.0
-"""A frame this far out is no good frame that strayed into the calibration, and does not set a limit."""
 _NARROWEST_SINGLE = {
     "sharpness": 0.2,
     "noise": 1.2,
@@ -93,8 +89,8 @@ def baseline_of(frames: Sequence[Measures]) -> QualityBaseline:
     return QualityBaseline(
         frame_count=len(frames),
         window_count=WINDOW_COUNT,
-        single=_ranges(single, _NARROWEST_SINGLE),
-        several=_ranges(several, _NARROWEST_SEVERAL),
+        single=ranges_of(single, _NARROWEST_SINGLE),
+        several=ranges_of(several, _NARROWEST_SEVERAL),
         flat_texture=flat_texture,
         tile_levels=scene.levels.reshape(-1).tolist(),
         tile_spreads=scene.spreads.reshape(-1).tolist(),
@@ -121,25 +117,3 @@ def _windows(frames: Sequence[Measures]) -> list[list[Measures]]:
     in_order = [list(frames[n : n + WINDOW_COUNT]) for n in range(0, len(frames) - WINDOW_COUNT + 1, WINDOW_COUNT // 2)]
     picks = [rng.choice(len(frames), WINDOW_COUNT, replace=False) for _ in range(_RANDOM_WINDOWS)]
     return in_order + [[frames[n] for n in pick] for pick in picks]
-
-
-def _ranges(rows: Sequence[dict[str, float]], narrowest: dict[str, float]) -> dict[str, Range]:
-    return {name: _range(np.array([row[name] for row in rows]), least) for name, least in narrowest.items()}
-
-
-def _range(values: NDArray[np.float64], narrowest: float) -> Range:
-    middle = float(np.median(values))
-    below, above = (_distance(side) for side in (middle - values, values - middle))
-    return Range(
-        middle=middle,
-        low=middle - max(narrowest, (1 + _MARGIN) * below),
-        high=middle + max(narrowest, (1 + _MARGIN) * above),
-    )
-
-
-def _distance(distances: NDArray[np.float64]) -> float:
-    """How far good frames go to one side; single outliers left out. distances: negative on the other side."""
-    own = distances[distances >= 0]
-    spread = float(np.quantile(own, 0.68)) if own.size else 0.0
-    inliers = own[own <= _OUTLIER_SPREADS * spread] if spread > 0 else own
-    return float(inliers.max(initial=0.0))

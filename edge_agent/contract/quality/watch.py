@@ -1,7 +1,6 @@
 """Tells from a camera's baseline whether a frame can be judged, and if not, what is wrong with it."""
 
 from collections import deque
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,40 +8,24 @@ from numpy.typing import NDArray
 from edge_agent.contract.quality.baseline import flat_ratio
 from edge_agent.contract.quality.frames import require_judgeable
 from edge_agent.contract.quality.measures import LEVEL_TILES, Grid, Measures, measure
+from edge_agent.contract.quality.ranges import Fault, FaultWords, QualityVerdict, faults_of, quality_verdict
 from edge_agent.contract.quality.windows import Scene, measure_several
 from edge_agent.values import Pixels
-from edge_agent.wire.quality import QualityBaseline, Range
+from edge_agent.wire.quality import QualityBaseline
 from edge_agent.wire.words import CannotJudge
 
-
-@dataclass(frozen=True, slots=True)
-class Fault:
-    """excess: how far beyond its limit, as a share of the limit's distance from the middle; 0 is just beyond."""
-
-    reason: CannotJudge
-    measure: str
-    excess: float
-
-
-@dataclass(frozen=True, slots=True)
-class QualityVerdict:
-    """worst: the fault that is furthest out; None: the frame can be judged. faults: all of them, worst first."""
-
-    worst: Fault | None
-    faults: tuple[Fault, ...]
-    measures: dict[str, float]
-
-
-_TOO_LOW = {"sharpness": CannotJudge.BLURRED, "white_level": CannotJudge.UNDEREXPOSED}
-_TOO_HIGH = {
-    "noise": CannotJudge.NOISY,
-    "saturated": CannotJudge.OVEREXPOSED,
-    "glare": CannotJudge.GLARE,
-    "flat": CannotJudge.OCCLUDED,
-    "strange": CannotJudge.OCCLUDED,
-    "stuck": CannotJudge.OCCLUDED,
-    "shift": CannotJudge.SHIFTED,
-}
+_WORDS = FaultWords(
+    too_low={"sharpness": CannotJudge.BLURRED, "white_level": CannotJudge.UNDEREXPOSED},
+    too_high={
+        "noise": CannotJudge.NOISY,
+        "saturated": CannotJudge.OVEREXPOSED,
+        "glare": CannotJudge.GLARE,
+        "flat": CannotJudge.OCCLUDED,
+        "strange": CannotJudge.OCCLUDED,
+        "stuck": CannotJudge.OCCLUDED,
+        "shift": CannotJudge.SHIFTED,
+    },
+)
 _CAUSES = (
     CannotJudge.FROZEN,
     CannotJudge.UNDEREXPOSED,
@@ -60,7 +43,10 @@ class QualityWatch:
     """One camera's frames in their order. One thread at a time."""
 
     def __init__(self, baseline: QualityBaseline, *, may_repeat: bool = False) -> None:
-        """may_repeat: equal frames are no fault, as on a replay; a live sensor's noise never repeats."""
+        """may_repeat: equal frames are no fault, as on a replay; a live sensor's noise never repeats.
+
+        Raises ValueError for a baseline of other tiles than this version's.
+        """
         self._baseline = baseline
         self._scene = _scene(baseline)
         self._may_repeat = may_repeat
@@ -75,32 +61,13 @@ class QualityWatch:
             # A picture shown twice is one part: it must not look as if something stood before the lens.
             self._recent.append(measures)
         single = {**measures.single, "flat": flat_ratio(measures, self._baseline.flat_texture)}
-        faults = _faults(single, self._baseline.single)
+        faults = faults_of(single, self._baseline.single, words=_WORDS)
         if len(self._recent) == self._baseline.window_count:
-            faults += _faults(measure_several(self._recent, self._scene), self._baseline.several)
+            several = measure_several(self._recent, self._scene)
+            faults += faults_of(several, self._baseline.several, words=_WORDS)
         if is_repeated and not self._may_repeat:
             faults.append(Fault(reason=CannotJudge.FROZEN, measure="repeated", excess=1.0))
-        ordered = tuple(sorted(faults, key=_rank))
-        return QualityVerdict(worst=ordered[0] if ordered else None, faults=ordered, measures=single)
-
-
-def _rank(fault: Fault) -> tuple[int, float]:
-    return _CAUSES.index(fault.reason), -fault.excess
-
-
-def _faults(measured: dict[str, float], ranges: dict[str, Range]) -> list[Fault]:
-    found = []
-    for name, value in measured.items():
-        known = ranges.get(name)
-        if known is None:
-            continue
-        if name in _TOO_LOW and value < known.low:
-            excess = (known.low - value) / (known.middle - known.low)
-            found.append(Fault(reason=_TOO_LOW[name], measure=name, excess=excess))
-        if name in _TOO_HIGH and value > known.high:
-            excess = (value - known.high) / (known.high - known.middle)
-            found.append(Fault(reason=_TOO_HIGH[name], measure=name, excess=excess))
-    return found
+        return quality_verdict(faults, causes=_CAUSES, measures=single)
 
 
 def _scene(baseline: QualityBaseline) -> Scene:
