@@ -16,6 +16,8 @@ application = ProtocolTypeRouter(
     {
         "http": http,
         # The consumer reads the session itself, again and again: a person may lose the right while a tab is open.
-        "websocket": AllowedHostsOriginValidator(URLRouter([path("ws/live/", LiveConsumer.as_asgi())])),
+        "websocket": AllowedHostsOriginValidator(
+            URLRouter([path("ws/live/", LiveConsumer.as_asgi())])  # type: ignore[arg-type]  # Channels routes its own
+        ),
     }
 )

@@ -17,7 +17,7 @@ from apps.alerts.models import Alert, Rule
 from apps.alerts.policy import heard_sentence
 from apps.alerts.states import ALERT_MOVES, AlertState, RuleKind
 from apps.core.doorbell import ring
-from apps.core.errors import Conflict, NotFound
+from apps.core.errors import Conflict, NotFound, Wrong
 from apps.core.moves import move
 from apps.core.services import audit
 from apps.devices.models import Device
@@ -124,3 +124,14 @@ def _person_moves(alert_id: int, new: AlertState, by: User, now: datetime, chang
     ring(AlertChanged(alert.pk))
     alert.refresh_from_db()
     return alert
+
+
+@transaction.atomic
+def rule_limit_set(*, kind: RuleKind, limit: float, actor: str, now: datetime) -> bool:
+    """Change what a rule allows, in the kind's own unit; open alerts keep the limit they opened with. True: changed."""
+    if limit <= 0:
+        raise Wrong("A limit is more than zero.", code="bad_limit")
+    is_changed = bool(Rule.objects.filter(kind=kind).exclude(limit=limit).update(limit=limit))
+    if is_changed:
+        audit(actor=actor, verb="alert_rule_limit", object=f"rule:{kind}", detail={"limit": limit}, at=now)
+    return is_changed

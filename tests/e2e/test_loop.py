@@ -54,7 +54,7 @@ def test_the_manager_watches_the_factory_come_to_life_without_a_reload(demo, bro
 def test_the_lead_trains_a_second_version_and_watches_it_learn(demo, browser):
     with signed_in(browser, demo, "lead") as page:
         page.goto("/models/runs/new/")
-        page.select_option("[name=recipe]", "small_cnn")
+        page.check("[name=recipe][value=small_cnn]")
         page.fill("[name=name]", "cells")
         page.fill("[name=seed]", "8")
         page.get_by_role("button", name="Start training").click()
@@ -153,4 +153,5 @@ def test_the_auditor_finds_every_act_and_an_unbroken_chain(demo, browser):
         page.goto("/settings/audit/")
         expect(page.get_by_role("table")).to_contain_text("rollout")
         assert page.goto("/rollouts/new/").status == 403
+        page.goto("/")
     assert "chain unbroken" in demo.manage("audit_verify").stdout
