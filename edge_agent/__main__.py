@@ -1,25 +1,32 @@
-"""The command line: enrol | run | status | doctor. Answers on standard output, the log on standard error."""
+"""The command line: enrol | run | status | doctor | bench. Answers on standard output, the log on standard error."""
 
 import argparse
 import contextlib
 import logging
 import signal
 import sys
+import tempfile
 import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import FrameType
 
+import msgspec
+
 from edge_agent import __version__
 from edge_agent.agent import VERSIONS_FOLDER, Agent
+from edge_agent.bench import RUNS, BenchPlan, bench_rows, file_digest, signed_card, table_text
 from edge_agent.clock import Clock, SystemClock
 from edge_agent.cloud import CloudProbe, CloudRefused, CloudUnreachable, HttpCloud
 from edge_agent.config import Config, ConfigError, load_config
 from edge_agent.doctor import diagnose, diagnosis_text
 from edge_agent.enrolment import AlreadyEnrolled, EnrolmentOrder, enrol
-from edge_agent.identity import Credentials, Identity, IdentityError
+from edge_agent.identity import Credentials, Identity, IdentityError, load_identity
 from edge_agent.journal import JournalRefused
 from edge_agent.status import status_text
+from edge_agent.update.manifest import PackageRefused, open_package
+from edge_agent.update.versions import Versions
+from edge_agent.values import Digest
 
 logger = logging.getLogger("edge_agent")
 
@@ -100,6 +107,23 @@ def _doctor(options: argparse.Namespace) -> int:
     return EXIT_FAILED if diagnosis.problems else 0
 
 
+def _bench(options: argparse.Namespace) -> int:
+    try:
+        identity = load_identity(options.data) if options.data else None
+        with tempfile.TemporaryDirectory() as folder, options.package.open("rb") as file:
+            version = Versions(Path(folder)).install(open_package(file), Digest(file_digest(options.package)))
+            rows = bench_rows(version, BenchPlan(run_count=max(1, options.runs)))
+    except (IdentityError, PackageRefused, OSError) as exc:
+        return _refused("not_measured", exc)
+    answer = msgspec.json.encode(rows)
+    if identity is not None:
+        size_bytes = options.package.stat().st_size
+        card = signed_card(version, rows, identity=identity, size_bytes=size_bytes, clock=SystemClock())
+        answer = msgspec.json.encode(card)
+    sys.stdout.write((answer.decode() if options.json else table_text(rows)) + "\n")
+    return EXIT_FAILED if all(row.error for row in rows) else 0
+
+
 def _connected(cloud_url: str, credentials: Credentials, options: argparse.Namespace) -> HttpCloud:
     return HttpCloud(cloud_url, credentials=credentials, clock=SystemClock(), ca_file=options.ca_file)
 
@@ -112,7 +136,7 @@ def _refused(event: str, error: Exception) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="edge-agent", description="Inspects every item locally.")
     parser.add_argument("--version", action="version", version=__version__)
-    verbs = parser.add_subparsers(required=True, metavar="enrol | run | status | doctor")
+    verbs = parser.add_subparsers(required=True, metavar="enrol | run | status | doctor | bench")
     verb = verbs.add_parser("enrol", aliases=["enroll"], help="become a device of a cloud with a one-time code")
     verb.add_argument("--cloud", required=True, metavar="URL")
     verb.add_argument("--code", required=True)
@@ -130,6 +154,12 @@ def _parser() -> argparse.ArgumentParser:
     verb.add_argument("--data", required=True, type=Path, metavar="FOLDER")
     verb.add_argument("--ca-file", type=Path, metavar="FILE", help="the plant's own certificate authority")
     verb.set_defaults(act=_doctor)
+    verb = verbs.add_parser("bench", help="measure a package with every engine that can run it here")
+    verb.add_argument("--package", required=True, type=Path, metavar="FILE")
+    verb.add_argument("--data", type=Path, metavar="FOLDER", help="sign the card as the device that this folder is of")
+    verb.add_argument("--runs", type=int, default=RUNS)
+    verb.add_argument("--json", action="store_true", help="the signed card, or the bare rows without --data")
+    verb.set_defaults(act=_bench)
     return parser
 
 

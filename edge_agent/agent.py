@@ -25,6 +25,9 @@ from edge_agent.pipeline.judging import Turn
 from edge_agent.pipeline.loop import InspectionLoop, LineParts
 from edge_agent.pipeline.requests import RequestBook
 from edge_agent.pipeline.results import Collection, LineFacts
+from edge_agent.recent_log import RecentLog
+from edge_agent.remote import RemoteParts, command_handlers
+from edge_agent.snapshot import LastSeen
 from edge_agent.supervisor import Part, Supervisor
 from edge_agent.sync import Sync
 from edge_agent.update.slots import Slots
@@ -33,7 +36,6 @@ from edge_agent.update.trust import TargetDownload, TrustedRepository
 from edge_agent.update.updater import UpdateParts, Updater
 from edge_agent.update.versions import Versions
 from edge_agent.wire.configuration import OperationSettings
-from edge_agent.wire.words import CommandKind
 
 logger = logging.getLogger(__name__)
 
@@ -67,16 +69,22 @@ class Agent:
         self._collection = Collection(requests=RequestBook(folder / REQUESTS_FILE))
         self._turn = Turn()
         self._output = _output(config.output)
+        self._stop = threading.Event()
+        self._recent_log = RecentLog()
+        self._last_seen = LastSeen(clock, lambda: self._orders.configuration.collection.privacy)
         self._supervisor = Supervisor(self._parts(), clock)
 
     def run(self, stop: threading.Event) -> bool:
         """Work until `stop` is set. False: a part could not be kept running, so start the process anew."""
+        self._stop = stop
+        logging.getLogger("edge_agent").addHandler(self._recent_log)
         self._slots.load_on_start()
         device = self._identity.device
         logger.info("agent_ready device=%s model=%s", device.name, self._slots.active_digest)
         is_well = self._supervisor.run(stop)
         self._journal.close()
         self._cloud.close()
+        logging.getLogger("edge_agent").removeHandler(self._recent_log)
         logger.info("agent_stopped is_well=%s", is_well)
         return is_well
 
@@ -120,6 +128,7 @@ class Agent:
             is_time_trusted=self._is_time_trusted,
             turn=self._turn,
             collection=self._collection,
+            onlookers=(self._last_seen,),
         )
         loop = InspectionLoop(parts, self._line_facts(config), self._clock, name=f"inspect-{name}")
         return [loop, camera] if isinstance(camera, SupervisedCamera) else [loop]
@@ -139,12 +148,24 @@ class Agent:
         return offset_ms is None or abs(offset_ms) <= WALL_OFFSET_MAX_MS
 
     def _commands(self, meter: HealthMeter) -> Commands:
+        parts = RemoteParts(
+            health_text=lambda: health_text(meter),
+            snapshot=self._last_seen.snapshot,
+            recent_log=self._recent_log,
+            slots=self._slots,
+            versions=self._versions,
+            identity=self._identity,
+            clock=self._clock,
+            now_ms=self._cloud.server_time.now_ms,
+            restart=lambda: self._stop.set(),
+            stop=self._stop,
+        )
         return Commands(
             self._config.data_folder,
             orders=self._orders,
             journal=self._journal,
             clock=self._clock,
-            handlers={CommandKind.HEALTH_CHECK: lambda: health_text(meter)},
+            handlers=command_handlers(parts),
         )
 
     def _checkin(self) -> Checkin:

@@ -46,6 +46,10 @@ class KeyPair:
     def sign(self, claims: TokenClaims) -> str:
         return jwt.encode(msgspec.to_builtins(claims), self._private_key, algorithm=TOKEN_ALGORITHM)
 
+    def sign_bytes(self, content: bytes) -> bytes:
+        """content: begins with words that say what is signed, so that no signature passes for another."""
+        return self._private_key.sign(content)
+
 
 @dataclass(frozen=True, slots=True)
 class Credentials:

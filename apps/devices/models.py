@@ -70,6 +70,7 @@ class Command(models.Model):
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     device = models.ForeignKey(Device, on_delete=models.CASCADE, related_name="commands")
     kind = models.CharField(max_length=40)
+    arguments = models.JSONField(default=dict)
     state = models.CharField(max_length=20, choices=CommandState.choices, default=CommandState.QUEUED)
     created_at = models.DateTimeField(auto_now_add=True)
     created_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, related_name="+")

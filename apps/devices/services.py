@@ -31,6 +31,8 @@ CODE_LIFETIME_S = 900.0
 COMMAND_LIFETIME_S = 600.0
 EXPIRY_LEASE_S = 30.0
 ANSWER_CHARACTERS_MAX = 20_000
+ARGUMENTS_MAX = 16
+ARGUMENT_CHARACTERS_MAX = 200
 REFUSALS_PER_MINUTE_MAX = 30
 
 _OPEN_COMMANDS = (CommandState.QUEUED, CommandState.DELIVERED)
@@ -178,16 +180,21 @@ def command_queue(
     kind: CommandKind,
     by: User | None,
     now: datetime,
+    arguments: Mapping[str, str] | None = None,
     lifetime_s: float = COMMAND_LIFETIME_S,
 ) -> Command:
     """A command that the device hears at its next check-in, or never when it does not check in in time."""
+    given = dict(arguments or {})
+    longest = max((len(word) for pair in given.items() for word in pair), default=0)
+    if len(given) > ARGUMENTS_MAX or longest > ARGUMENT_CHARACTERS_MAX:
+        raise Wrong("A command takes at most 16 short arguments.", code="arguments_too_long")
     device = _device(device_id)
     if device.state != Admission.ENROLLED:
         raise Conflict(f"This device is {device.state}; it takes no commands.", code="device_not_enrolled")
     command = Command.objects.create(
-        device=device, kind=kind, created_by=by, next_look_at=now + timedelta(seconds=lifetime_s)
+        device=device, kind=kind, arguments=given, created_by=by, next_look_at=now + timedelta(seconds=lifetime_s)
     )
-    detail = {"kind": str(kind), "command": str(command.pk)}
+    detail = {"kind": str(kind), "command": str(command.pk), "arguments": given}
     _audit(device, actor=actor_of(by), verb="command_queued", detail=detail, now=now)
     ring(CommandChanged(str(device.pk), str(command.pk)))
     return command

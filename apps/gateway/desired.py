@@ -62,6 +62,7 @@ def _commands(device_id: str, now: datetime) -> list[Command]:
         Command(
             command_id=str(command.pk),
             kind=command.kind,
+            arguments=command.arguments,
             expires_in_s=(command.next_look_at - now).total_seconds(),
         )
         for command in commands_deliver(device_id=device_id, now=now)

@@ -92,7 +92,7 @@ def _child(folder: str) -> Iterator[subprocess.Popen[bytes]]:
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
-        env=_environment(),
+        env=environment(),
         start_new_session=True,
     )
     try:
@@ -118,7 +118,7 @@ def isolation() -> tuple[str, ...]:
     return ()
 
 
-def _environment() -> dict[str, str]:
+def environment() -> dict[str, str]:
     """The child finds the same code as we did; it gets no other variable that could carry a secret."""
     above = str(Path(edge_agent.__file__).resolve().parents[1])
     kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG", "LD_LIBRARY_PATH") if name in os.environ}

@@ -139,7 +139,8 @@ class Command(msgspec.Struct, frozen=True, kw_only=True):
     kind: ShortText
     """A `CommandKind`; free text on the wire, so that one that this agent does not know fails alone."""
     expires_in_s: float
-    arguments: dict[ShortText, ShortText] = {}
+    arguments: dict[str, str] = {}
+    """What the kind needs (docs/commands.md)."""
 
 
 class DesiredState(msgspec.Struct, frozen=True, kw_only=True):

@@ -3,7 +3,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from apps.core.errors import Conflict, NotFound
+from apps.core.errors import Conflict, NotFound, Wrong
 from apps.core.models import AuditRow
 from apps.devices import selectors, services
 from apps.devices.models import Command
@@ -103,3 +103,16 @@ def test_a_device_that_is_not_enrolled_takes_no_commands():
     with pytest.raises(Conflict) as refusal:
         queue(ExpectedDeviceFactory())
     assert refusal.value.code == "device_not_enrolled"
+
+
+def test_a_command_carries_its_arguments_and_the_audit_names_them():
+    command = queue(DeviceFactory(), kind=CommandKind.LOGS, arguments={"lines": "20"})
+    (delivered,) = services.commands_deliver(device_id=command.device_id, now=NOW)
+    assert delivered.arguments == {"lines": "20"}
+    assert AuditRow.objects.get(verb="command_queued").detail["arguments"] == {"lines": "20"}
+
+
+@pytest.mark.parametrize("arguments", [{"a": "x" * 201}, {"x" * 201: "a"}, {str(n): "" for n in range(17)}])
+def test_arguments_have_a_bound(arguments):
+    with pytest.raises(Wrong):
+        queue(DeviceFactory(), arguments=arguments)

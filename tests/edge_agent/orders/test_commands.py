@@ -2,7 +2,8 @@
 
 import pytest
 
-from edge_agent.commands import Commands
+from edge_agent.commands import Commands, Done
+from edge_agent.journal import JournalUnavailable
 from edge_agent.orders import Orders
 from edge_agent.wire.messages import Command, DesiredState
 from edge_agent.wire.words import CommandKind, CommandOutcome
@@ -11,7 +12,7 @@ from tests.kit.updating import ListJournal
 
 
 class World:
-    def __init__(self, folder, journal=None, handler=lambda: "all is well"):
+    def __init__(self, folder, journal=None, handler=lambda arguments: "all is well"):
         self.folder = folder
         self.clock = HandClock()
         self.journal = journal or ListJournal()
@@ -24,8 +25,8 @@ class World:
             handlers={CommandKind.HEALTH_CHECK: handler},
         )
 
-    def order(self, *ids, expires_in_s=60.0, kind=CommandKind.HEALTH_CHECK):
-        commands = [Command(command_id=one, kind=kind, expires_in_s=expires_in_s) for one in ids]
+    def order(self, *ids, expires_in_s=60.0, kind=CommandKind.HEALTH_CHECK, **arguments):
+        commands = [Command(command_id=one, kind=kind, expires_in_s=expires_in_s, arguments=arguments) for one in ids]
         self.orders.accept(DesiredState(revision="1", checkin_interval_s=1.0, server_time_ms=0, commands=commands))
 
 
@@ -73,7 +74,7 @@ def test_an_expired_command_is_not_run(world):
 
 
 def test_a_command_that_fails_is_answered_with_why(tmp_path):
-    def broken():
+    def broken(arguments):
         raise RuntimeError("no sensor")
 
     world = World(tmp_path, handler=broken)
@@ -85,7 +86,7 @@ def test_a_command_that_fails_is_answered_with_why(tmp_path):
 
 
 def test_a_very_long_answer_is_cut_to_what_the_wire_takes(tmp_path):
-    world = World(tmp_path, handler=lambda: "x" * 100_000)
+    world = World(tmp_path, handler=lambda arguments: "x" * 100_000)
     world.order("c1")
     world.commands.run_due()
     assert len(world.journal.records[0].text) == 20_000
@@ -97,3 +98,54 @@ def test_damaged_memory_of_answers_does_not_stop_the_agent(tmp_path, content):
     world = World(tmp_path)
     world.order("c1")
     assert world.commands.run_due() == 1
+
+
+def test_a_command_gets_its_arguments(tmp_path):
+    world = World(tmp_path, handler=lambda arguments: arguments["line"])
+    world.order("c1", line="line-2")
+    world.commands.run_due()
+    assert world.journal.records[0].text == "line-2"
+
+
+class FullJournal(ListJournal):
+    def __init__(self, refusals):
+        super().__init__()
+        self.refusals = refusals
+
+    def append(self, record):
+        if self.refusals > 0:
+            self.refusals -= 1
+            raise JournalUnavailable("full")
+        return super().append(record)
+
+
+def test_an_answer_that_the_journal_did_not_take_is_recorded_later_without_running_the_command_again(tmp_path):
+    runs = []
+    world = World(tmp_path, journal=FullJournal(3), handler=lambda arguments: runs.append(1) or "done")
+    world.order("c1")
+    for _ in range(3):
+        with pytest.raises(JournalUnavailable):
+            world.commands.run_due()
+    world.clock.turn(100_000)
+    world.commands.run_due()
+    assert (len(runs), [answer.text for answer in world.journal.records]) == (1, ["done"])
+
+
+def test_what_must_not_happen_twice_happens_after_the_answer_is_durable_and_remembered(tmp_path):
+    seen = []
+
+    def restart():
+        answered = (tmp_path / "answered_commands.json").read_text()
+        seen.append((answered, [answer.command_id for answer in world.journal.records]))
+
+    world = World(tmp_path, journal=FullJournal(1), handler=lambda arguments: Done("restarting", then=restart))
+    world.order("c1")
+    with pytest.raises(JournalUnavailable):
+        world.commands.run_due()
+    assert seen == []
+    world.commands.run_due()
+    assert seen == [('["c1"]', ["c1"])]
+    again = World(tmp_path, handler=lambda arguments: Done("again", then=restart))
+    again.order("c1")
+    again.commands.run_due()
+    assert len(seen) == 1
