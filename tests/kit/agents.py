@@ -30,7 +30,7 @@ class AgentProcess:
         self._module = module
         self._process: subprocess.Popen | None = None
         _write_images(folder / "images")
-        _enrol(folder / "data", cloud_url, code)
+        enrolled(folder / "data", cloud_url, code)
         self._cloud_url = cloud_url
         self.configure(takt_ms=takt_ms)
 
@@ -105,7 +105,8 @@ def wait_until(is_true, timeout_s: float) -> None:
         pause.wait(0.01)
 
 
-def _enrol(folder: Path, cloud_url: str, code: str) -> None:
+def enrolled(folder: Path, cloud_url: str, code: str = "code") -> Path:
+    """The data folder of a device that is enrolled there."""
     with contextlib.ExitStack() as stack:
 
         def connect(credentials):
@@ -114,6 +115,7 @@ def _enrol(folder: Path, cloud_url: str, code: str) -> None:
             return cloud
 
         enrol(EnrolmentOrder(cloud_url=cloud_url, code=code, folder=folder), connect=connect)
+    return folder
 
 
 def _write_images(folder: Path) -> None:
