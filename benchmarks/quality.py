@@ -1,7 +1,8 @@
 """How surely bad frames are held, and how seldom good ones: `python benchmarks/quality.py [--trials N] [--json FILE]`.
 
 Each trial shows a calibrated watch eight good frames and then eight with one fault. Good frames are never among those
-that were learned; broken parts are good frames.
+that were learned; broken parts are good frames. Scenes: a made-up station, the cells of ELPV where it is installed (as
+if one camera saw all of them), and a made-up vibration sensor.
 """
 
 import argparse
@@ -20,9 +21,11 @@ import cv2
 import numpy as np
 
 from edge_agent.contract.quality import BadImage, Calibrator, QualityWatch
+from edge_agent.contract.signal_quality import SignalWatch, calibrated
 from edge_agent.wire.quality import QualityBaseline
 from edge_agent.wire.words import CannotJudge
 from tests.kit.camera_faults import FAULTS, Picture, station_pictures
+from tests.kit.sensor_faults import SENSOR_FAULTS, recording
 
 WINDOW = 8
 SEED = 11
@@ -97,6 +100,21 @@ def learned(pictures: Sequence[Picture]) -> QualityBaseline:
     return calibrator.baseline()
 
 
+def sensor_figures(trials: int) -> list[Figure]:
+    """One recording with one fault per trial; half of the parts are broken, and those are good recordings."""
+    rng = np.random.default_rng(SEED)
+    watch = SignalWatch(calibrated([recording(rng) for _ in range(100)]))
+    good = [recording(rng, is_broken=n % 2 == 0) for n in range(4000)]
+    held = sum(watch.judge(samples).worst is not None for samples in good)
+    figures = [Figure("sensor", "none (false holds)", len(good), held, *wilson(held, len(good)))]
+    for fault, (reason, spoil) in SENSOR_FAULTS.items():
+        worst = [watch.judge(spoil(samples, rng)).worst for samples in good[:trials]]
+        hits = sum(one is not None for one in worst)
+        named = sum(one is not None and one.reason is reason for one in worst)
+        figures.append(Figure("sensor", fault, trials, hits, *wilson(hits, trials), first=hits, named=named))
+    return figures
+
+
 def elpv_pictures() -> tuple[list[Picture], list[Picture]]:
     """(good cells to learn from, all other cells), shuffled."""
     from elpv_dataset.utils import load_dataset
@@ -142,10 +160,12 @@ def main() -> None:
     parser.add_argument("--trials", type=int, default=200)
     parser.add_argument("--json", type=Path)
     asked = parser.parse_args()
+    print(f"figures of 8 frames for a fault; seed {SEED}; {asked.trials} trials for each")
     cv2.setNumThreads(1)
     figures = scene_figures("station", station_pictures(200, seed=1), station_pictures(2000, seed=2), asked.trials)
     if importlib.util.find_spec("elpv_dataset"):
         figures += scene_figures("elpv", *elpv_pictures(), asked.trials)
+    figures += sensor_figures(asked.trials)
     for figure in figures:
         print(line_of(figure))
     if asked.json:

@@ -1,15 +1,20 @@
 """The line's model: switched at once, brought back on start, never lost for good."""
 
+import contextlib
+from pathlib import Path
+
 import numpy as np
 import pytest
 
-from edge_agent.contract.engines import ModelBroken
+from edge_agent.contract.engines import EngineUnavailable, ModelBroken, runtime_of
 from edge_agent.update.manifest import open_package
 from edge_agent.update.slots import Slots, load_model
 from edge_agent.update.versions import Versions
 from edge_agent.values import ItemObservation
+from edge_agent.wire.manifest import Compatibility
 from edge_agent.wire.words import CannotJudge, Verdict
 from tests.kit.models import nan_model, tiny_package
+from tests.kit.runtimes import runtime_under_test
 
 GREY = np.full((20, 20, 3), 128, np.uint8)
 
@@ -151,3 +156,31 @@ def test_observing_never_blocks_and_keeps_the_newest(tmp_path, versions, old):
     assert len(taken) == 10_000
     assert taken[-1].total_ms == 19_999.0
     assert slots.take_observations() == []
+
+
+def test_an_engine_that_compiles_for_this_machine_keeps_its_work_with_the_version(tmp_path, versions):
+    runtime = runtime_of("onnxruntime-tensorrt")
+    if runtime.version is not None:
+        pytest.skip("this machine has TensorRT; the tests of engines run on it")
+    version = install(tmp_path, versions, compatibility=Compatibility(engine=runtime.name))
+    with pytest.raises(EngineUnavailable, match="TensorrtExecutionProvider"):
+        load_model(version)
+    assert [path.name for path in Path(version.folder).iterdir() if path.is_dir()] == ["engine-cache"]
+    versions.prune(keep=[])
+    assert not Path(version.folder).exists()
+
+
+def test_a_disk_that_refuses_the_cache_does_not_refuse_the_model(tmp_path, versions, caplog):
+    version = install(tmp_path, versions, compatibility=Compatibility(engine="onnxruntime-tensorrt"))
+    (Path(version.folder) / "engine-cache").write_bytes(b"in the way")
+    with contextlib.suppress(EngineUnavailable):
+        load_model(version)
+    assert "engine_cache_refused" in caplog.text
+
+
+def test_a_version_runs_on_the_engine_that_it_names(tmp_path, versions):
+    runtime = runtime_under_test("litert")
+    version = install(tmp_path, versions, model=runtime.mean(), compatibility=Compatibility(engine="litert"))
+    slots = started(tmp_path, versions)
+    slots.activate(version)
+    assert slots.current.judge(GREY).score_ratio == pytest.approx(128 / 255, abs=1e-4)
