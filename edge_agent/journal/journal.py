@@ -10,7 +10,8 @@ unwanted, then the oldest that wait), every eviction of one that waited leaves a
 when no image is left, new records are refused with JournalFull, and how many were refused is journalled as
 soon as there is room. The control stream has CONTROL_RESERVE_BYTES more, so that a full device can say so.
 
-Records are kept RETENTION_MS after the cloud acknowledged them: a restored cloud may ask for them again.
+Records are kept RETENTION_MS after the cloud acknowledged them: a restored cloud may ask for them again. That day
+is counted by the monotonic clock, as wall clocks lie.
 """
 
 import contextlib
@@ -25,6 +26,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from edge_agent.clock import Clock
+from edge_agent.journal.age import Age
 from edge_agent.journal.damage import open_sound
 from edge_agent.journal.errors import JournalError, JournalFull, JournalRefused, JournalUnavailable
 from edge_agent.journal.images import ImageFile, ImageFolder
@@ -87,6 +89,7 @@ class Journal:
                 on_failure.callback(os.close, self._lock)
                 self._store, damage = open_sound(folder.absolute() / "journal.db", self._clock.wall_ms())
                 on_failure.callback(self._store.close)
+                self._age = Age(self._clock, self._store.newest_ms())
                 self._images = ImageFolder(folder / "images")
                 self._room = Room(self._store, self._images, folder, budget_bytes)
                 self._clean_images()
@@ -302,7 +305,7 @@ class Journal:
         if self._store.image_state(image.sha256) not in (None, ImageState.GONE):
             return
         stored = StoredImage(sha256=image.sha256, size_bytes=len(image.encoded))
-        self._store.image_keep(stored, seq=seq, now_ms=self._clock.wall_ms())
+        self._store.image_keep(stored, seq=seq, now_ms=self._age.now_ms())
         try:
             self._images.keep(image)
         except OSError as exc:
@@ -354,7 +357,7 @@ class Journal:
         elif what is not Heard.UNCHANGED:
             if what is Heard.LOWERED:
                 logger.warning("watermark_lowered stream=%s from=%d to=%d", tail.kind, tail.acked_seq, ack.watermark)
-            self._store.acked(tail.kind, ack.watermark, self._clock.wall_ms())
+            self._store.acked(tail.kind, ack.watermark, self._age.now_ms())
 
     def _warn_of_old_copy(self, tail: Tail, watermark: int) -> None:
         if tail.id in self._old_copies:
@@ -366,7 +369,7 @@ class Journal:
         self._store.append(StreamKind.CONTROL, encode(alarm))
 
     def _upkeep(self) -> Callable[[], None]:
-        before_ms = self._clock.wall_ms() - RETENTION_MS
+        before_ms = self._age.now_ms() - RETENTION_MS
         for kind in StreamKind:
             self._store.forget_acked(kind, before_ms, FORGET_PER_TURN)
         old = self._store.images_forget(before_ms)

@@ -304,6 +304,11 @@ class Store:
 
     # Facts
 
+    def newest_ms(self) -> int:
+        """The newest stamp of an acknowledgement or an image; 0 when there is none."""
+        minute = self._number("SELECT max(minute) FROM ack")
+        return max(minute * 60_000, self._number("SELECT max(stored_ms) FROM image"))
+
     def record_bytes(self) -> int:
         """What the records take of the disk, the unfilled pages of the file not counted."""
         pages = self._number("PRAGMA page_count") - self._number("PRAGMA freelist_count")

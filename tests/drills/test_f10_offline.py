@@ -1,4 +1,4 @@
-"""F10 at full scale: 72 hours on an injected clock (about 5 minutes), and a real process for 5 minutes at 50 items/s."""
+"""F10 at full scale: 72 hours on an injected clock (5 minutes), and a real process for 5 minutes at 50 items/s."""
 
 import os
 import threading

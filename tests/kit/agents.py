@@ -1,6 +1,7 @@
 """Real agent processes for tests: composed from a config file, killed like a machine that loses its supply."""
 
 import contextlib
+import os
 import shutil
 import signal
 import subprocess
@@ -28,6 +29,8 @@ class AgentProcess:
         self.folder = folder
         self.told_file = folder / "told.jsonl"
         self._module = module
+        self.environment: dict[str, str] = {}
+        """Added to that of the process, from the next start on."""
         self._process: subprocess.Popen | None = None
         _write_images(folder / "images")
         enrolled(folder / "data", cloud_url, code)
@@ -59,6 +62,7 @@ class AgentProcess:
             self._process = subprocess.Popen(
                 [sys.executable, "-m", self._module, "run", "--config", str(self.folder / "agent.toml")],
                 cwd=ROOT,
+                env=os.environ | self.environment,
                 stderr=log,
             )
         wait_until(lambda: self._told_bytes() > size_before or self._process.poll() is not None, READY_TIMEOUT_S)

@@ -25,6 +25,11 @@ needs_strace = pytest.mark.skipif(
     shutil.which("strace") is None, reason="needs strace (Debian: apt-get install strace)"
 )
 
+FAKETIME_LIBRARY = next(iter(Path("/usr/lib").glob("*/faketime/libfaketimeMT.so.1")), None)
+needs_faketime = pytest.mark.skipif(
+    FAKETIME_LIBRARY is None, reason="needs libfaketime (Debian: apt-get install faketime)"
+)
+
 
 class CuttableDisk:
     """`mount` is the disk as programs see it, `behind` what is really on it. It may be cut and mounted again."""

@@ -12,18 +12,9 @@ from edge_agent.wire.codec import GENESIS_DIGEST, chain_digest, decode_record
 from edge_agent.wire.messages import StreamAck
 from edge_agent.wire.records import Alarm, CommandAnswer, Result, Tombstone
 from edge_agent.wire.words import AlarmCode, CommandOutcome, StreamKind, Verdict
+from tests.kit.handclock import HandClock
 
 INSPECTION, CONTROL = StreamKind.INSPECTION, StreamKind.CONTROL
-
-
-class LateClock(SystemClock):
-    """The system's clock with its wall time moved."""
-
-    def __init__(self, ahead_ms=0):
-        self.ahead_ms = ahead_ms
-
-    def wall_ms(self):
-        return super().wall_ms() + self.ahead_ms
 
 
 @pytest.fixture
@@ -151,17 +142,18 @@ def test_a_watermark_of_a_stranger_changes_nothing(opened):
 
 
 def test_records_are_kept_a_day_after_the_ack_and_then_forgotten(opened):
-    journal = opened()
+    clock = HandClock()
+    journal = opened(clock=clock)
     for number in range(1, 6):
         journal.append(result(number))
     ack(journal, 3)
+    clock.turn(RETENTION_MS / 1000 - 120)
+    restored(journal, 0)
+    assert journal.batch(INSPECTION, 10).first_seq == 1
+    ack(journal, 3)
     journal.close()
-    within_a_day = opened(clock=LateClock(RETENTION_MS - 120_000))
-    restored(within_a_day, 0)
-    assert within_a_day.batch(INSPECTION, 10).first_seq == 1
-    ack(within_a_day, 3)
-    within_a_day.close()
-    later = opened(clock=LateClock(2 * RETENTION_MS + 120_000))
+    later = opened(clock=clock)
+    clock.turn(RETENTION_MS / 1000 + 120)
     later.append(result(6))
     restored(later, 0)
     rest = later.batch(INSPECTION, 10)
