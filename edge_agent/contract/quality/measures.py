@@ -1,4 +1,4 @@
-"""What is measured on one frame, whatever it shows. About 1 ms for 300 x 300 px on a slow core."""
+"""What is measured on one frame, whatever it shows. About 1.2 ms for 300 x 300 px on a slow core, 4 ms for 1.3 MP."""
 
 from dataclasses import dataclass
 
@@ -31,12 +31,11 @@ _NOISE_GAIN = 6.0
 
 @dataclass(frozen=True, slots=True)
 class Measures:
-    """grey: the picture they were taken from. single: by name, one number each.
+    """single: by name, one number each. About 2 kB.
 
     texture: (8, 8) mean magnitude of the Laplacian. levels: (16, 16) mean grey level. rows, columns: (64,) profiles.
     """
 
-    grey: NDArray[np.uint8]
     single: dict[str, float]
     texture: Grid
     levels: Grid
@@ -44,9 +43,8 @@ class Measures:
     columns: Grid
 
 
-def measure(pixels: Pixels) -> Measures:
-    """pixels: (H, W, 3) uint8, BGR, that passed `require_judgeable`."""
-    grey = _grey(pixels)
+def measure(grey: NDArray[np.uint8]) -> Measures:
+    """grey: as `to_grey` gives it."""
     single = grey.astype(np.float32)
     laplacian = np.abs(cv2.Laplacian(single, cv2.CV_32F))
     texture = _tiles(laplacian, TEXTURE_TILES)
@@ -54,7 +52,6 @@ def measure(pixels: Pixels) -> Measures:
     histogram = cv2.calcHist([grey], [0], None, [256], [0, 256]).reshape(-1) / grey.size
     thumbnail = _tiles(grey, PROFILE_TILES)
     return Measures(
-        grey=grey,
         single={
             "sharpness": _log(float(np.quantile(texture, _SHARP_RATIO))),
             "noise": _log(float(np.quantile(noise, _QUIET_RATIO)) / _NOISE_GAIN),
@@ -69,7 +66,8 @@ def measure(pixels: Pixels) -> Measures:
     )
 
 
-def _grey(pixels: Pixels) -> NDArray[np.uint8]:
+def to_grey(pixels: Pixels) -> NDArray[np.uint8]:
+    """pixels: (H, W, 3) uint8, BGR, that passed `require_judgeable`. At most `SIDE_MAX_PX` on each side."""
     grey = cv2.cvtColor(pixels, cv2.COLOR_BGR2GRAY)
     shrink = -(-max(grey.shape) // SIDE_MAX_PX)
     if shrink > 1:

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from edge_agent.contract.quality.baseline import flat_ratio
 from edge_agent.contract.quality.frames import require_judgeable
-from edge_agent.contract.quality.measures import LEVEL_TILES, Grid, Measures, measure
+from edge_agent.contract.quality.measures import LEVEL_TILES, Grid, Measures, measure, to_grey
 from edge_agent.contract.quality.ranges import Fault, FaultWords, QualityVerdict, faults_of, quality_verdict
 from edge_agent.contract.quality.windows import Scene, measure_several
 from edge_agent.values import Pixels
@@ -50,13 +50,16 @@ class QualityWatch:
         self._baseline = baseline
         self._scene = _scene(baseline)
         self._may_repeat = may_repeat
+        self._last: NDArray[np.uint8] | None = None
         self._recent: deque[Measures] = deque(maxlen=baseline.window_count)
 
     def judge(self, pixels: Pixels) -> QualityVerdict:
         """What is wrong with this frame, alone and after those before it. Raises BadImage for no picture at all."""
         require_judgeable(pixels)
-        measures = measure(pixels)
-        is_repeated = bool(self._recent) and np.array_equal(measures.grey, self._recent[-1].grey)
+        grey = to_grey(pixels)
+        measures = measure(grey)
+        is_repeated = self._last is not None and np.array_equal(grey, self._last)
+        self._last = grey
         if not is_repeated:
             # A picture shown twice is one part: it must not look as if something stood before the lens.
             self._recent.append(measures)
