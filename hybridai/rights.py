@@ -34,6 +34,11 @@ RIGHTS: dict[str, Right] = {
     "dashboard:role_set": Permission.MANAGE_PEOPLE,
     "dashboard:person_activate": Permission.MANAGE_PEOPLE,
     "dashboard:audit": Permission.SEE_AUDIT,
+    "dashboard:sites": Permission.MANAGE_SITES,
+    "dashboard:site_add": Permission.MANAGE_SITES,
+    "dashboard:site_change": Permission.MANAGE_SITES,
+    "dashboard:line_add": Permission.MANAGE_SITES,
+    "dashboard:line_change": Permission.MANAGE_SITES,
     # datasets
     "datasets:list": Permission.SEE_DATA,
     "datasets:list_live": Permission.SEE_DATA,

@@ -13,7 +13,7 @@ from apps.core.doorbell import doorbell
 from apps.core.live import push
 from apps.datasets.events import DatasetChanged
 from apps.defects.events import ReviewChanged
-from apps.devices.events import CommandChanged, ConfigurationChanged, DeviceChanged
+from apps.devices.events import CommandChanged, ConfigurationChanged, DeviceChanged, PlaceChanged
 from apps.models.events import RunChanged, RunQueued, VersionChanged
 from apps.rollouts.events import RolloutChanged
 from apps.telemetry.events import ControlArrived, ResultsArrived, StreamQuarantined, UpdateStepArrived
@@ -27,6 +27,7 @@ PAGES: dict[type, tuple[str, ...]] = {
     ControlArrived: ("overview", "devices", "device:{event.device_id}"),
     DatasetChanged: ("data",),
     DeviceChanged: ("overview", "devices", "lines", "device:{event.device_id}"),
+    PlaceChanged: ("overview", "devices", "lines"),
     ResultsArrived: ("overview", "devices", "lines", "device:{event.device_id}"),
     ReviewChanged: ("review", "overview"),
     RolloutChanged: ("rollouts", "overview", "rollout:{event.rollout_id}"),

@@ -31,6 +31,7 @@ class Permission(StrEnum):
     ENROL_DEVICE = "enrol_device"
     CONFIGURE_DEVICE = "configure_device"
     COMMAND_DEVICE = "command_device"
+    MANAGE_SITES = "manage_sites"
     MANAGE_PEOPLE = "manage_people"
     SEE_AUDIT = "see_audit"
 

@@ -55,6 +55,7 @@ class Frame:
     zone: str
     at: str
     may_manage_people: bool
+    may_manage_sites: bool
     may_see_audit: bool
 
 
@@ -87,6 +88,7 @@ def frame_of(request: HttpRequest) -> Frame:
         zone=_zone(),
         at=at,
         may_manage_people=may(request.user, Permission.MANAGE_PEOPLE),
+        may_manage_sites=may(request.user, Permission.MANAGE_SITES),
         may_see_audit=may(request.user, Permission.SEE_AUDIT),
     )
 

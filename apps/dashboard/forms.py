@@ -6,6 +6,7 @@ from django import forms
 from apps.accounts.rights import Role
 from apps.accounts.selectors import Scope
 from apps.devices.models import Line, Site
+from apps.devices.selectors import time_zones
 from apps.devices.states import Shown
 from edge_agent.wire.configuration import Configuration, LogLevel
 
@@ -33,6 +34,22 @@ class DeviceRegisterForm(forms.Form):
         line: Any = self.fields["line"]
         line.queryset = scope.narrow(lines, "site_id")
         line.label_from_instance = lambda one: f"{one.site.name} · {one.name}"
+        self.has_line = line.queryset.exists()
+
+
+class SiteForm(forms.Form):
+    name = forms.CharField(max_length=100, help_text="As people call the plant, e.g. Plant North.")
+    time_zone = forms.ChoiceField(
+        choices=lambda: [(one, one) for one in time_zones()],
+        label="Time zone",
+        initial="UTC",
+        help_text="Times on the pages of this site are shown in it.",
+    )
+
+
+class LineForm(forms.Form):
+    name = forms.CharField(max_length=100, help_text="As people on the floor call it, e.g. Line A1.")
+    product = forms.CharField(max_length=100, required=False, help_text="What it makes, e.g. Solar cell.")
 
 
 class ConfigurationForm(forms.Form):

@@ -17,3 +17,10 @@ class ConfigurationChanged:
 class CommandChanged:
     device_id: str
     command_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class PlaceChanged:
+    """A site or one of its lines has another name, clock or product."""
+
+    site_id: int

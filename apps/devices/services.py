@@ -18,8 +18,9 @@ from apps.core.models import AuditRow
 from apps.core.moves import move
 from apps.core.services import audit
 from apps.devices.codes import code_hash, new_code
-from apps.devices.events import CommandChanged, ConfigurationChanged, DeviceChanged
+from apps.devices.events import CommandChanged, ConfigurationChanged, DeviceChanged, PlaceChanged
 from apps.devices.models import Command, ConfigurationRevision, Device, EnrolmentCode, Line, Site
+from apps.devices.selectors import time_zones
 from apps.devices.states import ADMISSION_MOVES, COMMAND_MOVES, Admission, CommandState
 from edge_agent.wire.configuration import Configuration
 from edge_agent.wire.messages import Hardware
@@ -44,12 +45,81 @@ def actor_of(user: User | None) -> str:
     return f"user:{user.username}" if user else "system:setup"
 
 
-def site_create(*, name: str, time_zone: str = "UTC") -> Site:
-    return Site.objects.create(name=name, time_zone=time_zone)
+@transaction.atomic
+def site_create(*, name: str, time_zone: str = "UTC", by: User | None = None) -> Site:
+    """Raises Wrong for a time zone that this machine does not know, Conflict when the name is taken."""
+    site = Site(name=name, time_zone=_time_zone(time_zone))
+    _place_save(site, name)
+    audit(actor=actor_of(by), verb="site_created", object=f"site:{site.pk}", site_id=site.pk, detail=_words(site))
+    return site
 
 
-def line_create(*, site: Site, name: str, product: str = "") -> Line:
-    return Line.objects.create(site=site, name=name, product=product)
+@transaction.atomic
+def site_change(*, site_id: int, name: str, time_zone: str, by: User) -> Site:
+    """Rename a site or move its clock; what was recorded keeps its time. Raises NotFound, Wrong, Conflict."""
+    site = Site.objects.select_for_update().filter(pk=site_id).first()
+    if site is None:
+        raise NotFound("There is no such site.", code="site_unknown")
+    before = _words(site)
+    site.name, site.time_zone = name, _time_zone(time_zone)
+    _place_changed(site, before, by, site_id=site.pk)
+    return site
+
+
+@transaction.atomic
+def line_create(*, site: Site, name: str, product: str = "", by: User | None = None) -> Line:
+    """Raises Conflict when the site has a line of this name."""
+    line = Line(site=site, name=name, product=product)
+    _place_save(line, name)
+    audit(actor=actor_of(by), verb="line_created", object=f"line:{line.pk}", site_id=site.pk, detail=_words(line))
+    return line
+
+
+@transaction.atomic
+def line_change(*, line_id: int, name: str, product: str, by: User) -> Line:
+    """Raises NotFound, and Conflict when the site has another line of this name."""
+    line = Line.objects.select_for_update().filter(pk=line_id).first()
+    if line is None:
+        raise NotFound("There is no such line.", code="line_unknown")
+    before = _words(line)
+    line.name, line.product = name, product
+    _place_changed(line, before, by, site_id=line.site_id)
+    return line
+
+
+def _place_changed(place: Site | Line, before: dict[str, str], by: User, *, site_id: int) -> None:
+    """Save, audit and ring, unless the form was sent without a change."""
+    after = _words(place)
+    if after == before:
+        return
+    _place_save(place, place.name)
+    word = "site" if isinstance(place, Site) else "line"
+    detail = {"before": before, "after": after}
+    audit(actor=actor_of(by), verb=f"{word}_changed", object=f"{word}:{place.pk}", site_id=site_id, detail=detail)
+    ring(PlaceChanged(site_id))
+
+
+def _place_save(place: Site | Line, name: str) -> None:
+    word = "site" if isinstance(place, Site) else "line at this site"
+    try:
+        with transaction.atomic():
+            place.save()
+    except IntegrityError as exc:
+        text = f"There is already a {word} named {name}."
+        raise Conflict(text, code="name_taken", fields={"name": text}) from exc
+
+
+def _words(place: Site | Line) -> dict[str, str]:
+    if isinstance(place, Site):
+        return {"name": place.name, "time_zone": place.time_zone}
+    return {"name": place.name, "product": place.product}
+
+
+def _time_zone(name: str) -> str:
+    if name not in time_zones():
+        text = f"There is no time zone {name}."
+        raise Wrong(text, code="unknown_time_zone", fields={"time_zone": text})
+    return name
 
 
 @transaction.atomic

@@ -116,3 +116,14 @@ def test_a_command_carries_its_arguments_and_the_audit_names_them():
 def test_arguments_have_a_bound(arguments):
     with pytest.raises(Wrong):
         queue(DeviceFactory(), arguments=arguments)
+
+
+def test_a_site_needs_a_time_zone_that_exists():
+    with pytest.raises(Wrong) as refusal:
+        services.site_create(name="Moon base", time_zone="Moon/Base")
+    assert refusal.value.code == "unknown_time_zone"
+
+
+def test_a_line_that_is_not_there_cannot_be_renamed():
+    with pytest.raises(NotFound):
+        services.line_change(line_id=0, name="x", product="", by=None)

@@ -68,4 +68,5 @@ def device_add(request: HttpRequest) -> HttpResponse:
         device = device_register(line=line, name=form.cleaned_data["name"], actor=f"user:{person.username}")
         messages.success(request, f"{device.name} is registered. Issue its one-time code when you stand beside it.")
         return redirect("dashboard:device", device.pk)
-    return render(request, "dashboard/device_add.html", {"form": form}, status=400 if form.errors else 200)
+    context = {"form": form, "has_line": form.has_line}
+    return render(request, "dashboard/device_add.html", context, status=400 if form.errors else 200)
