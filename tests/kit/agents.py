@@ -1,6 +1,7 @@
 """Real agent processes for tests: composed from a config file, killed like a machine that loses its supply."""
 
 import contextlib
+import copy
 import os
 import shutil
 import signal
@@ -36,6 +37,14 @@ class AgentProcess:
         enrolled(folder / "data", cloud_url, code)
         self._cloud_url = cloud_url
         self.configure(takt_ms=takt_ms)
+
+    def cloned(self, folder: Path) -> "AgentProcess":
+        """The same identity and journal in another folder: a copied disk image. This one must not be running."""
+        shutil.copytree(self.folder, folder)
+        clone = copy.copy(self)
+        clone.folder, clone.told_file, clone._process = folder, folder / "told.jsonl", None
+        clone.told_file.unlink()
+        return clone
 
     def configure(self, *, takt_ms: int) -> None:
         """Holds from the next start on."""
