@@ -2,6 +2,7 @@
 
 import logging
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -59,3 +60,17 @@ class LinesOutput:
 
     def tell(self, told: Told) -> None:
         os.write(self._descriptor, msgspec.json.encode(told) + b"\n")
+
+
+class SeveralOutputs:
+    """All of them hear each verdict, in this order; one that fails costs its own telling and nobody else's."""
+
+    def __init__(self, outputs: Sequence[Output]) -> None:
+        self._outputs = tuple(outputs)
+
+    def tell(self, told: Told) -> None:
+        for output in self._outputs:
+            try:
+                output.tell(told)
+            except OSError as exc:
+                logger.error("not_told output=%s error=%s", type(output).__name__, exc)  # noqa: TRY400  one line

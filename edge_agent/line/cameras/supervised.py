@@ -7,8 +7,8 @@ from collections.abc import Callable
 
 from edge_agent.clock import Clock
 from edge_agent.config import SupervisedConfig
+from edge_agent.line.backoff import Backoff
 from edge_agent.line.camera import BadFrame, BadPicture, CameraFault, PartNames, Shot, Source, SourceLost
-from edge_agent.line.cameras.backoff import Backoff
 from edge_agent.line.cameras.checks import SeriesCheck
 from edge_agent.line.cameras.reader import Reader
 from edge_agent.values import Frame

@@ -7,8 +7,8 @@ import pytest
 
 from edge_agent.clock import SystemClock
 from edge_agent.config import SupervisedConfig
+from edge_agent.line.backoff import LONGEST_S, Backoff
 from edge_agent.line.camera import BadFrame, CameraFault
-from edge_agent.line.cameras.backoff import LONGEST_S, Backoff
 from edge_agent.line.cameras.checks import SeriesCheck
 from edge_agent.line.cameras.supervised import HUNG_MAX, SupervisedCamera
 from tests.kit.agents import wait_until

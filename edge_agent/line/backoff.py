@@ -14,7 +14,7 @@ STEADY_S = 60.0
 class Backoff:
     """After each failure twice as long as before, within bounds, and half of it by chance.
 
-    The chance keeps cameras on one switch from coming back in step.
+    The chance keeps what hangs on one switch from coming back in step.
     """
 
     def __init__(self, clock: Clock, draw: Callable[[], float] = random.random) -> None:
@@ -30,6 +30,10 @@ class Backoff:
 
     def tried(self) -> None:
         self._tried_s = self._clock.monotonic_s()
+
+    def succeeded(self) -> None:
+        """The next failure begins anew."""
+        self._failure_count = 0
 
     def failed(self) -> float:
         """Returns the seconds until the next try."""
