@@ -30,7 +30,7 @@ class WindowSum:
 
     def add(self, result: Result, band_ratio: float, *, journal_ms: float = 0.0) -> None:
         self._verdict_counts[result.verdict] = self._verdict_counts.get(result.verdict, 0) + 1
-        if result.label:
+        if result.verdict is Verdict.DEFECT and result.label:
             self._label_counts[result.label] = self._label_counts.get(result.label, 0) + 1
         if result.cannot_judge:
             self._cannot_judge_counts[result.cannot_judge] = self._cannot_judge_counts.get(result.cannot_judge, 0) + 1

@@ -77,6 +77,9 @@ def test_the_approver_signs_the_version(demo, browser):
 
 def test_the_admin_plans_a_rollout_but_cannot_approve_it(demo, browser):
     with signed_in(browser, demo, "admin") as page:
+        page.goto("/rollouts/")
+        first = page.get_by_role("row", name=re.compile("First model"))
+        expect(first).to_contain_text("Completed", timeout=ROLLED_OUT_MS)
         page.goto("/rollouts/new/")
         page.fill("[name=name]", "Second model")
         page.select_option("[name=version]", index=0)

@@ -36,7 +36,7 @@ def test_a_window_counts_verdicts_labels_doubts_and_delays():
         result(score=0.1, verdict=Verdict.OK, total_ms=900.0, is_in_time=False),
     )
     assert window.verdict_counts == {Verdict.DEFECT: 1, Verdict.OK: 2}
-    assert window.label_counts == {"defect": 1, "ok": 2}
+    assert window.label_counts == {"defect": 1}
     assert (window.low_confidence_count, window.late_count, window.error_count) == (1, 1, 0)
     assert (window.start_ms, window.duration_s, window.backlog_count) == (1_000, 60.0, 7)
 
