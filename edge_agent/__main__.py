@@ -1,7 +1,11 @@
-"""The command line: enrol | run | status | doctor | bench. Answers on standard output, the log on standard error."""
+"""The command line: enrol | run | status | doctor | bench | operator-password.
+
+Answers on standard output, the log on standard error.
+"""
 
 import argparse
 import contextlib
+import getpass
 import logging
 import signal
 import sys
@@ -23,6 +27,7 @@ from edge_agent.doctor import diagnose, diagnosis_text
 from edge_agent.enrolment import AlreadyEnrolled, EnrolmentOrder, enrol
 from edge_agent.identity import Credentials, Identity, IdentityError, load_identity
 from edge_agent.journal import JournalRefused
+from edge_agent.operator.password import PasswordRefused, set_password
 from edge_agent.status import status_text
 from edge_agent.update.manifest import PackageRefused, open_package
 from edge_agent.update.versions import Versions
@@ -124,6 +129,17 @@ def _bench(options: argparse.Namespace) -> int:
     return EXIT_FAILED if all(row.error for row in rows) else 0
 
 
+def _operator_password(options: argparse.Namespace) -> int:
+    """Asks for it at a terminal; otherwise takes one line of standard input, so that no password is an argument."""
+    password = getpass.getpass("New password: ") if sys.stdin.isatty() else sys.stdin.readline().rstrip("\n")
+    try:
+        set_password(options.data, password)
+    except (PasswordRefused, OSError) as exc:
+        return _refused("password_not_set", exc)
+    sys.stdout.write("The password is set.\n")
+    return 0
+
+
 def _connected(cloud_url: str, credentials: Credentials, options: argparse.Namespace) -> HttpCloud:
     return HttpCloud(cloud_url, credentials=credentials, clock=SystemClock(), ca_file=options.ca_file)
 
@@ -136,7 +152,7 @@ def _refused(event: str, error: Exception) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="edge-agent", description="Inspects every item locally.")
     parser.add_argument("--version", action="version", version=__version__)
-    verbs = parser.add_subparsers(required=True, metavar="enrol | run | status | doctor | bench")
+    verbs = parser.add_subparsers(required=True, metavar="enrol | run | status | doctor | bench | operator-password")
     verb = verbs.add_parser("enrol", aliases=["enroll"], help="become a device of a cloud with a one-time code")
     verb.add_argument("--cloud", required=True, metavar="URL")
     verb.add_argument("--code", required=True)
@@ -147,6 +163,9 @@ def _parser() -> argparse.ArgumentParser:
     verb = verbs.add_parser("run", help="inspect until stopped")
     verb.add_argument("--config", required=True, type=Path, metavar="FILE")
     verb.set_defaults(act=_run)
+    verb = verbs.add_parser("operator-password", help="set the password of the device's own page")
+    verb.add_argument("--data", required=True, type=Path, metavar="FOLDER")
+    verb.set_defaults(act=_operator_password)
     verb = verbs.add_parser("status", help="show what the data folder says")
     verb.add_argument("--data", required=True, type=Path, metavar="FOLDER")
     verb.set_defaults(act=_status)

@@ -12,19 +12,18 @@ from edge_agent.checkin import Checkin, CheckinFacts
 from edge_agent.clock import Clock
 from edge_agent.cloud import HttpCloud
 from edge_agent.commands import Commands
-from edge_agent.config import AnyCamera, Config, OutputConfig, OutputKind
+from edge_agent.config import Config
 from edge_agent.hardware import hardware
 from edge_agent.health import HealthMeter, HealthReporter
 from edge_agent.identity import Identity, load_identity
 from edge_agent.journal import Journal
-from edge_agent.line.cameras.choice import camera_of
-from edge_agent.line.cameras.supervised import SupervisedCamera
-from edge_agent.line.outputs import LinesOutput, LogOutput, Output, SilentOutput
+from edge_agent.lines import Lines, SharedByLines
+from edge_agent.operator.board import Board
+from edge_agent.operator.facts import FactSources, OutputFacts, RunningModel, StationFacts
+from edge_agent.operator.page import operator_page
 from edge_agent.orders import Orders
-from edge_agent.pipeline.judging import Turn
-from edge_agent.pipeline.loop import InspectionLoop, LineParts
 from edge_agent.pipeline.requests import RequestBook
-from edge_agent.pipeline.results import Collection, LineFacts
+from edge_agent.pipeline.results import Collection
 from edge_agent.recent_log import RecentLog
 from edge_agent.remote import RemoteParts, command_handlers
 from edge_agent.snapshot import LastSeen
@@ -35,7 +34,7 @@ from edge_agent.update.trial import run_trial
 from edge_agent.update.trust import TargetDownload, TrustedRepository
 from edge_agent.update.updater import UpdateParts, Updater
 from edge_agent.update.versions import Versions
-from edge_agent.wire.configuration import OperationSettings
+from edge_agent.wire.configuration import OperationSettings, Privacy
 
 logger = logging.getLogger(__name__)
 
@@ -67,11 +66,11 @@ class Agent:
         self._slots = Slots(folder, self._versions)
         self._cloud = _cloud(config, self._identity, clock)
         self._collection = Collection(requests=RequestBook(folder / REQUESTS_FILE))
-        self._turn = Turn()
-        self._output = _output(config.output)
         self._stop = threading.Event()
         self._recent_log = RecentLog()
-        self._last_seen = LastSeen(clock, lambda: self._orders.configuration.collection.privacy)
+        self._last_seen = LastSeen(clock, self._privacy)
+        self._board = Board(clock, self._privacy) if config.operator else None
+        self._lines = self._composed_lines()
         self._supervisor = Supervisor(self._parts(), clock)
 
     def run(self, stop: threading.Event) -> bool:
@@ -101,7 +100,8 @@ class Agent:
             clock=self._clock,
         )
         return [
-            *self._lines(),
+            *self._lines.parts(),
+            *self._operator(meter),
             HealthReporter(meter, journal=self._journal, settings=self._operation, clock=self._clock),
             self._commands(meter),
             AppliedSettings(self._orders, self._journal, self._collection.requests, self._clock),
@@ -110,37 +110,48 @@ class Agent:
             Sync(self._cloud, journal=self._journal, interval_s=self._sync_interval_s, clock=self._clock),
         ]
 
-    def _lines(self) -> list[Part]:
-        """For each camera its loop, and what keeps the camera alive."""
-        parts: list[Part] = []
-        for number, camera in enumerate(self._config.all_cameras, start=1):
-            parts += self._line(camera, camera.name or f"{number}")
-        return parts
-
-    def _line(self, config: AnyCamera, name: str) -> list[Part]:
-        camera = camera_of(config, name, self._clock)
-        parts = LineParts(
-            camera=camera,
+    def _composed_lines(self) -> Lines:
+        device = self._identity.device
+        shared = SharedByLines(
             slots=self._slots,
             journal=self._journal,
-            output=self._output,
             configuration=lambda: self._orders.configuration,
             is_time_trusted=self._is_time_trusted,
-            turn=self._turn,
             collection=self._collection,
-            onlookers=(self._last_seen,),
+            onlookers=(self._last_seen, self._board) if self._board else (self._last_seen,),
+            clock=self._clock,
         )
-        loop = InspectionLoop(parts, self._line_facts(config), self._clock, name=f"inspect-{name}")
-        return [loop, camera] if isinstance(camera, SupervisedCamera) else [loop]
+        return Lines(self._config, default_line=device.line, seed=device.device_id, shared=shared)
 
-    def _line_facts(self, config: AnyCamera) -> LineFacts:
-        device = self._identity.device
-        return LineFacts(
-            line=config.line or self._config.line.name or device.line,
-            sampling_seed=device.device_id,
-            takt_ms=self._config.line.takt_ms,
-            camera_count=len(self._config.all_cameras),
+    def _operator(self, meter: HealthMeter) -> list[Part]:
+        """The local page, where it is configured."""
+        if self._config.operator is None or self._board is None:
+            return []
+        device, lines = self._identity.device, self._lines
+        sources = FactSources(
+            device=device.name,
+            site=device.site,
+            board=self._board,
+            model=self._running_model,
+            stations=lambda: [StationFacts(name=one.name, line=one.line, fault=one.fault) for one in lines.stations],
+            outputs=lambda: [
+                OutputFacts(name=one.name, waiting_count=one.waiting_count, dropped_count=one.dropped_count)
+                for one in lines.outputs
+            ],
+            health=meter.facts,
+            privacy=self._privacy,
+            clock=self._clock,
         )
+        return [self._board, operator_page(self._config.operator, self._config.data_folder, sources)]
+
+    def _running_model(self) -> RunningModel:
+        model = self._slots.current
+        if model is None:
+            return RunningModel()
+        return RunningModel(name=f"{model.manifest.name} {model.manifest.version}", digest=model.digest)
+
+    def _privacy(self) -> Privacy:
+        return self._orders.configuration.collection.privacy
 
     def _is_time_trusted(self) -> bool:
         """Until a reply told the cloud's time nothing is known against the device's own."""
@@ -236,9 +247,3 @@ def health_text(meter: HealthMeter) -> str:
 
 def _cloud(config: Config, identity: Identity, clock: Clock) -> HttpCloud:
     return HttpCloud(config.cloud_url, credentials=identity.credentials(), clock=clock, ca_file=config.ca_file)
-
-
-def _output(config: OutputConfig) -> Output:
-    if config.kind is OutputKind.LINES and config.file is not None:
-        return LinesOutput(config.file)
-    return LogOutput() if config.kind is OutputKind.LOG else SilentOutput()

@@ -26,7 +26,8 @@ def wheel(tmp_path_factory):
 def test_the_wheel_holds_every_module_and_nothing_else(wheel):
     names = {name for name in zipfile.ZipFile(wheel).namelist() if not name.split("/")[0].endswith(".dist-info")}
     modules = {str(path.relative_to(ROOT)) for path in (ROOT / "edge_agent").rglob("*.py")}
-    assert names == modules | {"edge_agent/py.typed"}
+    assets = {str(path.relative_to(ROOT)) for path in (ROOT / "edge_agent/operator/static").iterdir()}
+    assert names == modules | assets | {"edge_agent/py.typed"}
 
 
 def test_the_installed_wheel_composes_an_agent_without_django_or_the_checkout(wheel, tmp_path):
