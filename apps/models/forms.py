@@ -3,7 +3,7 @@ from typing import Any
 from django import forms
 from django.core.validators import RegexValidator
 
-from apps.accounts.models import User
+from apps.accounts.forms import OwnPasswordForm
 from apps.datasets.models import DatasetVersion
 from apps.models.models import InspectionModel
 from apps.models.training.catalogue import CATALOGUE
@@ -72,28 +72,16 @@ class UploadForm(forms.Form):
         return package
 
 
-class ApprovalForm(forms.Form):
-    """Who approves says again who they are; a protected signing key needs its own passphrase."""
+class ApprovalForm(OwnPasswordForm):
+    """A protected signing key needs its own passphrase beside the approver's password."""
 
-    password = forms.CharField(
-        label="Your password",
-        strip=False,
-        widget=forms.PasswordInput(attrs={"autocomplete": "current-password"}),
-    )
     passphrase = forms.CharField(
         label="Passphrase of the signing key",
         strip=False,
         widget=forms.PasswordInput(attrs={"autocomplete": "off"}),
     )
 
-    def __init__(self, *args: Any, user: User, is_protected: bool, **kwargs: Any) -> None:
+    def __init__(self, *args: Any, is_protected: bool, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self._user = user
         if not is_protected:
             del self.fields["passphrase"]
-
-    def clean_password(self) -> str:
-        password: str = self.cleaned_data["password"]
-        if not self._user.check_password(password):
-            raise forms.ValidationError("This is not your password.")
-        return password

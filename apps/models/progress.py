@@ -36,11 +36,13 @@ class ProgressWriter:
         self._last: Progress | None = None
         self._curve: list[dict[str, float]] = []
         self._losses: list[float] = []
+        self._learned_step = 0
 
     def __call__(self, progress: Progress) -> None:
         """Keep the newest step; write it when a second has passed or a stage begins. Raises Cancelled, RunLost."""
         if progress.loss is not None:
             self._losses.append(progress.loss)
+            self._learned_step = progress.step
         self._last = progress
         if progress.stage != self._stage or self._clock() - self._written_at >= WRITE_EVERY_S:
             self.flush()
@@ -50,15 +52,20 @@ class ProgressWriter:
         if self._last is None:
             return
         self._stage, self._written_at = self._last.stage, self._clock()
-        self._add_point(self._last)
+        self._add_point()
         self._write(_as_json(self._last))
         ring(RunChanged(self._run_id))
 
-    def _add_point(self, progress: Progress) -> None:
-        """The mean loss since the last point: single steps are too noisy to read."""
-        if not self._losses:
-            return
-        self._curve.append({"step": progress.step, "loss": round(sum(self._losses) / len(self._losses), 5)})
+    def _add_point(self) -> None:
+        """The mean loss since the last point: single steps are too noisy to read.
+
+        It stands at the step that gave the newest loss. What is reported now may be a later stage, whose steps count
+        from 0 again; steps of the curve only ever increase.
+        """
+        last_step = self._curve[-1]["step"] if self._curve else -1
+        if self._losses and self._learned_step > last_step:
+            mean = sum(self._losses) / len(self._losses)
+            self._curve.append({"step": self._learned_step, "loss": round(mean, 5)})
         self._losses.clear()
         if len(self._curve) > CURVE_MAX:
             self._curve = self._curve[1::2]

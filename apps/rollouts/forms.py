@@ -3,6 +3,7 @@ from uuid import UUID
 
 from django import forms
 
+from apps.accounts.forms import OwnPasswordForm
 from apps.models.models import ModelVersion
 from apps.models.states import VersionState
 from apps.rollouts.policy import OnFailure, Plan, plan_faults
@@ -82,6 +83,14 @@ class RolloutForm(forms.Form):
     def _plan(self, given: dict[str, Any]) -> Plan:
         values = {name: given[name] / 100 if name in PERCENT else given[name] for name in self.PLAN_FIELDS}
         return Plan(shares=given["shares"], on_failure=OnFailure(given["on_failure"]), **values)
+
+
+class ApprovalForm(OwnPasswordForm):
+    """Approves exactly what the page showed: the hash names it."""
+
+    content_hash = forms.CharField(widget=forms.HiddenInput)
+    comment = forms.CharField(required=False, max_length=500, widget=forms.TextInput(attrs={"autocomplete": "off"}))
+    field_order = ("content_hash", "comment", "password")
 
 
 def initial_of(content: Content) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from apps.accounts.rights import Permission
 from apps.accounts.selectors import may
 from apps.core.errors import Wrong
 from apps.rollouts import services
-from apps.rollouts.forms import RolloutForm, initial_of
+from apps.rollouts.forms import ApprovalForm, RolloutForm, initial_of
 from apps.rollouts.models import Rollout
 from apps.rollouts.pages import rollout_page, stages_preview
 from apps.rollouts.policy import Plan
@@ -62,7 +62,9 @@ def rollout_submit(request: HttpRequest, pk: int) -> HttpResponse:
 
 @require_GET
 def rollout_detail(request: HttpRequest, pk: int) -> HttpResponse:
-    return render(request, "rollouts/detail.html", _detail_context(request, pk))
+    context = _detail_context(request, pk)
+    form = ApprovalForm(initial={"content_hash": context["page"].rollout.content_hash}, user=_person(request))
+    return render(request, "rollouts/detail.html", context | {"form": form})
 
 
 @require_GET
@@ -73,13 +75,19 @@ def rollout_detail_live(request: HttpRequest, pk: int) -> HttpResponse:
 @require_POST
 def rollout_decide(request: HttpRequest, pk: int) -> HttpResponse:
     """Approve or reject what the page showed: the form carries its content's hash."""
-    by, comment = _person(request), request.POST.get("comment", "").strip()
+    by = _person(request)
     rollout_seen_by(by, pk)
-    if request.POST.get("decision") == "approve":
-        shown = request.POST.get("content_hash", "")
-        services.rollout_approve(rollout_id=pk, by=by, content_hash=shown, comment=comment, now=timezone.now())
-    else:
+    if request.POST.get("decision") != "approve":
+        comment = request.POST.get("comment", "").strip()
         services.rollout_reject(rollout_id=pk, by=by, comment=comment, now=timezone.now())
+        return redirect("rollouts:detail", pk=pk)
+    form = ApprovalForm(request.POST, user=by)
+    if not form.is_valid():
+        return render(request, "rollouts/detail.html", _detail_context(request, pk) | {"form": form}, status=422)
+    said = form.cleaned_data
+    services.rollout_approve(
+        rollout_id=pk, by=by, content_hash=said["content_hash"], comment=said["comment"], now=timezone.now()
+    )
     return redirect("rollouts:detail", pk=pk)
 
 

@@ -154,6 +154,30 @@ def test_progress_is_written_at_most_once_per_second():
     assert run.curve[1]["loss"] == 3.5, "the mean of the steps in between"
 
 
+def test_the_curve_ends_with_the_learning_whatever_stages_follow():
+    run, clock = queued_run(), Seconds()
+    writer = ProgressWriter(run.pk, claimed(run), clock=clock)
+    writer(step(0, loss=None, stage="loading"))
+    for n, loss in ((1, 0.9), (2, 0.7), (3, 0.5)):
+        writer(step(n, loss=loss))
+        clock.now += 0.6
+    for n in range(3):
+        clock.now += 2.0
+        writer(step(n, loss=None, stage="export"))
+    run.refresh_from_db()
+    assert run.progress["stage"] == "export"
+    assert run.curve == [{"step": 1, "loss": 0.9}, {"step": 3, "loss": 0.6}]
+
+
+def test_a_second_attempt_draws_its_curve_anew():
+    run, now = queued_run(), timezone.now()
+    ProgressWriter(run.pk, claimed(run, now=now))(step(8, loss=0.2))
+    services.runs_due(now=now + timedelta(minutes=5))
+    ProgressWriter(run.pk, claimed(run))(step(1, loss=0.8))
+    run.refresh_from_db()
+    assert run.curve == [{"step": 1, "loss": 0.8}]
+
+
 def test_a_long_curve_is_thinned_not_cut():
     run, clock = queued_run(), Seconds()
     writer = ProgressWriter(run.pk, claimed(run), clock=clock)

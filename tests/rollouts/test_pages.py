@@ -9,6 +9,7 @@ from edge_agent.wire.words import UpdateState
 from tests.factories.rollouts import NOON, PersonFactory, Scene
 
 pytestmark = pytest.mark.django_db
+PASSWORD = "long enough for a test"
 
 
 def page_of(client, scene: Scene, person=None) -> str:
@@ -25,8 +26,11 @@ def submitted() -> Scene:
 
 
 def decide(client, scene: Scene, person, decision: str = "approve", **changes):
+    person.set_password(PASSWORD)
+    person.save()
     client.force_login(person)
-    form = {"decision": decision, "content_hash": scene.rollout.content_hash, "comment": ""} | changes
+    shown = {"content_hash": scene.rollout.content_hash, "comment": "", "password": PASSWORD}
+    form = {"decision": decision} | shown | changes
     return client.post(reverse("rollouts:decide", args=[scene.id]), form)
 
 
@@ -112,6 +116,33 @@ def test_another_person_approves_what_the_page_showed(client):
 def test_content_that_is_not_what_the_page_showed_is_not_approved(client):
     scene = submitted()
     decide(client, scene, scene.approver, content_hash="0" * 64)
+    assert scene.rollout.state == RolloutState.AWAITING_APPROVAL
+
+
+@pytest.mark.parametrize(
+    ("password", "sentence"), [("", "This field is required."), ("guessed", "This is not your password.")]
+)
+def test_an_approval_needs_the_own_password_once_more(client, password, sentence):
+    scene = submitted()
+    reply = decide(client, scene, scene.approver, password=password, comment="Looks right.")
+    assert reply.status_code == 422
+    page = reply.content.decode()
+    assert sentence in page
+    assert "Looks right." in page
+    assert scene.rollout.state == RolloutState.AWAITING_APPROVAL
+
+
+def test_a_rejection_needs_no_password(client):
+    scene = submitted()
+    decide(client, scene, scene.approver, "reject", password="")
+    assert scene.rollout.state == RolloutState.REJECTED
+
+
+def test_guesses_at_the_password_of_an_open_session_are_cut_off(client):
+    scene = submitted()
+    replies = [decide(client, scene, scene.approver, password=f"guess {number}") for number in range(11)]
+    assert "Too many failed attempts" in replies[-1].content.decode()
+    decide(client, scene, scene.approver)
     assert scene.rollout.state == RolloutState.AWAITING_APPROVAL
 
 
