@@ -1,5 +1,7 @@
 """Every page for every role, without anything and with a plant behind it."""
 
+from zoneinfo import ZoneInfo
+
 import pytest
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
@@ -11,8 +13,10 @@ from apps.accounts.rights import Role
 from apps.core.models import AuditRow
 from apps.devices.models import Command, ConfigurationRevision, Device
 from apps.devices.states import Admission
+from apps.telemetry.models import Window
 from tests.factories.plant import Plant
 from tests.factories.rollouts import PersonFactory
+from tests.factories.telemetry import WindowFactory
 
 pytestmark = pytest.mark.django_db
 
@@ -127,6 +131,27 @@ def test_a_figure_has_one_point_per_window_and_names_colours_as_tokens(admin, pl
     figure = reply.json()
     assert all(len(trace["x"]) == len(trace["y"]) == 3 for trace in figure["data"])
     assert "var(--" in reply.content.decode()
+
+
+def test_a_chart_shows_the_plants_time_and_names_its_zone(admin, plant):
+    device = plant.devices[1]
+    figure = admin.get(reverse("dashboard:device_figure", args=[device.pk, "items"])).json()
+    newest = Window.objects.filter(device=device).latest("start").start.astimezone(ZoneInfo("Europe/Berlin"))
+    assert figure["data"][0]["x"][-1] == newest.replace(tzinfo=None).isoformat()
+    assert figure["layout"]["xaxis"]["title"]["text"] == "plant time (Europe/Berlin)"
+
+
+def test_items_without_a_model_say_nothing_about_yield(admin):
+    now = timezone.now()
+    idle = WindowFactory(start=now, model_digest=None, verdict_counts={"cannot_judge": 75})
+    page = text_of(admin.get(reverse("dashboard:overview_side")))
+    assert "No item was judged yet in this time. 75 came by while no model ran" in page
+    assert "first-pass yield" not in page
+    counts = {"ok": 60, "defect": 15, "cannot_judge": 5}
+    WindowFactory(device=idle.device, stream=idle.stream, start=now, verdict_counts=counts)
+    page = text_of(admin.get(reverse("dashboard:overview_side")))
+    assert "AI first-pass yield 75.0 %" in page
+    assert "of 80 items; 75 more came by while no model ran and are left out" in page
 
 
 def test_a_pushed_setting_becomes_the_next_desired_revision(admin, plant):

@@ -5,6 +5,7 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
 from django.http import HttpRequest, JsonResponse
 from django.utils import timezone
@@ -28,13 +29,15 @@ def device_figure(request: HttpRequest, device_id: UUID, kind: str) -> JsonRespo
         raise NotFound("There is no such chart.")
     now = timezone.now()
     points = windows(device_id=found.pk, since=now - timedelta(hours=_hours(request)), until=now)
-    return JsonResponse(FIGURES[kind](_in_plant_time(points, found.line.site.time_zone)))
+    zone = zone_of(found.line.site.time_zone)
+    figure = FIGURES[kind](_in_zone(points, zone))
+    figure["layout"]["xaxis"] = {"title": {"text": f"plant time ({zone.key})"}}
+    return JsonResponse(figure)
 
 
-def _in_plant_time(points: Points, zone: str) -> Points:
+def _in_zone(points: Points, zone: ZoneInfo) -> Points:
     """Plotly writes times as they are spelled, so they are spelled in the plant's zone."""
-    here = zone_of(zone)
-    return [replace(one, start=one.start.astimezone(here).replace(tzinfo=None)) for one in points]
+    return [replace(one, start=one.start.astimezone(zone).replace(tzinfo=None)) for one in points]
 
 
 def _hours(request: HttpRequest) -> int:

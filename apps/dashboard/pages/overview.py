@@ -71,6 +71,8 @@ class DefectsPanel:
     classes: list[ClassBar]
     passed: Proportion
     item_count: int
+    """What a model looked at; the yield is of these."""
+    no_model_count: int
 
 
 def overview(request: HttpRequest) -> HttpResponse:
@@ -111,7 +113,7 @@ def tiles(devices: list[DeviceNow], chosen: str) -> list[Tile]:
 
 def _tile(state: Shown, count: int, devices: list[DeviceNow], chosen: str) -> Tile:
     first = next((one for one in devices if one.shown == state), None)
-    text = f"of {len(devices)} devices"
+    text = f"of {len(devices)} devices" if devices else "no device yet"
     if state != Shown.INSPECTING:
         text = f"{first.line}: {first.sentence}" if first else "none"
     return Tile(state, count, text, TONES.get(state, "") if count else "", chosen == state)
@@ -139,7 +141,7 @@ def _defects(person: Asker, now: datetime) -> DefectsPanel:
     highest = max((count for _, count in shown), default=1)
     bars = [ClassBar(label or "Unnamed", count, 100 * count / highest) for label, count in shown]
     total = verdicts(ids, since)
-    return DefectsPanel(bars, proportion(total.ok_count, total.item_count), total.item_count)
+    return DefectsPanel(bars, proportion(total.ok_count, total.item_count), total.item_count, total.no_model_count)
 
 
 def _device_ids(person: Asker) -> list[UUID]:

@@ -29,7 +29,8 @@ GROUP BY 1 ORDER BY 2 DESC, 1
 """
 _VERDICTS_SQL = """
 SELECT sum(coalesce((verdict_counts->>'ok')::bigint, 0)), sum(coalesce((verdict_counts->>'defect')::bigint, 0)),
-       sum(coalesce((verdict_counts->>'cannot_judge')::bigint, 0))
+       sum(coalesce((verdict_counts->>'cannot_judge')::bigint, 0)) FILTER (WHERE model_digest IS NOT NULL),
+       sum(coalesce((verdict_counts->>'cannot_judge')::bigint, 0)) FILTER (WHERE model_digest IS NULL)
 FROM telemetry_window WHERE device_id = ANY(%s) AND start >= %s
 """
 
@@ -41,9 +42,12 @@ class Verdicts:
     ok_count: int
     defect_count: int
     cannot_judge_count: int
+    no_model_count: int
+    """Items that came by while no model ran: nobody can say anything of them, good or bad."""
 
     @property
     def item_count(self) -> int:
+        """The items that a model looked at."""
         return self.ok_count + self.defect_count + self.cannot_judge_count
 
 
