@@ -25,7 +25,8 @@ _NARROWEST_SINGLE = {
     # narrower limit for several frames tells it.
     "white_level": 1.7,
     "saturated": 0.3,
-    "glare": 0.3,
+    # Bright corners are common: a spot fills three quarters of one of the 64 tiles.
+    "glare": 0.75,
     "flat": 0.1,
 }
 _NARROWEST_SEVERAL = {
@@ -77,7 +78,7 @@ class Calibrator:
         self._last = grey
 
     def baseline(self) -> QualityBaseline:
-        """Costs about 0.2 s of processor: not for the line's own thread. Raises ValueError before `FRAMES_MIN` frames."""
+        """Costs about 0.2 s: not for the line's own thread. Raises ValueError before `FRAMES_MIN` frames."""
         return baseline_of(self._frames)
 
 

@@ -13,6 +13,8 @@ _MARGIN = 0.3
 """How much further than the outermost good value a limit lies, as a share of that value's distance from the middle."""
 _OUTLIER_SPREADS = 8.0
 """A value this far out is of no good frame, but of one that strayed into the calibration; it sets no limit."""
+_OUTLIER_NARROWEST = 2.0
+"""Likewise, in the least distances that a limit may have."""
 _SPREAD_RATIO = 0.68
 """Of the distances to one side: one standard deviation, if they are normal."""
 
@@ -72,7 +74,7 @@ def ranges_of(rows: Sequence[dict[str, float]], narrowest: dict[str, float]) -> 
 
 def _range(values: NDArray[np.float64], narrowest: float) -> Range:
     middle = float(np.median(values))
-    below, above = (_distance(side) for side in (middle - values, values - middle))
+    below, above = (_distance(side, narrowest) for side in (middle - values, values - middle))
     return Range(
         middle=middle,
         low=middle - max(narrowest, (1 + _MARGIN) * below),
@@ -80,9 +82,10 @@ def _range(values: NDArray[np.float64], narrowest: float) -> Range:
     )
 
 
-def _distance(distances: NDArray[np.float64]) -> float:
+def _distance(distances: NDArray[np.float64], narrowest: float) -> float:
     """How far good frames go to one side; single outliers left out. distances: negative on the other side."""
     own = distances[distances >= 0]
     spread = float(np.quantile(own, _SPREAD_RATIO)) if own.size else 0.0
-    inliers = own[own <= _OUTLIER_SPREADS * spread] if spread > 0 else own
+    # Most good frames may have no glare at all, and the rest some: with hardly any spread none of them is an outlier.
+    inliers = own[own <= max(_OUTLIER_SPREADS * spread, _OUTLIER_NARROWEST * narrowest)]
     return float(inliers.max(initial=0.0))
