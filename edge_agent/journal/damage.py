@@ -19,8 +19,17 @@ GAP_MAX = 10_000
 """A number further ahead is no gap but a hurt number."""
 
 
-def open_sound(path: Path, now_ms: int) -> tuple[Store, str]:
-    """A store that works, and a sentence about what was damaged ("" when nothing was).
+@dataclass(frozen=True, slots=True)
+class Damage:
+    """What was found at open. text: a sentence, "" when all was well."""
+
+    text: str = ""
+    lost_count: int = 0
+    """Records that the cloud does not have and that are set aside whole, so far as they could be counted."""
+
+
+def open_sound(path: Path, now_ms: int) -> tuple[Store, Damage]:
+    """A store that works, and what was damaged.
 
     A file that SQLite cannot read is set aside whole, and new streams begin. A row that doesn't fit its digest
     is set aside alone. Raises sqlite3.Error when even a new file cannot be made.
@@ -28,14 +37,43 @@ def open_sound(path: Path, now_ms: int) -> tuple[Store, str]:
     opened = _open_or_none(path, now_ms)
     if opened is not None:
         store, count = opened
-        return store, f"{count} damaged records set aside" if count else ""
+        return store, Damage(f"{count} damaged records set aside" if count else "")
+    lost_count = _unsent_count(path)
     aside = path.parent / f"damaged-{now_ms}"
     aside.mkdir()
     for part in (path, Path(f"{path}-wal"), Path(f"{path}-shm")):
         if part.exists():
             part.rename(aside / part.name)
-    logger.error("journal_damaged set_aside=%s", aside.name)
-    return Store(path), f"the journal could not be read and was set aside as {aside.name}"
+    logger.error("journal_damaged set_aside=%s lost_count=%d", aside.name, lost_count)
+    return Store(path), Damage(f"the journal could not be read and was set aside as {aside.name}", lost_count)
+
+
+def _unsent_count(path: Path) -> int:
+    """How many records a file that is beyond repair still shows, from both ends; at least so many are lost."""
+    with contextlib.closing(sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True)) as database:
+        # The only way to read what is left of a file that was cut.
+        database.execute("PRAGMA writable_schema = ON")
+        return sum(_last_seen(database, kind) - _acked_seen(database, kind) for kind in StreamKind)
+
+
+def _acked_seen(database: sqlite3.Connection, kind: StreamKind) -> int:
+    try:
+        row = database.execute("SELECT acked_seq FROM stream WHERE kind = ?", (kind.value,)).fetchone()
+    except sqlite3.DatabaseError:
+        return 0
+    return row[0] if row and isinstance(row[0], int) else 0
+
+
+def _last_seen(database: sqlite3.Connection, kind: StreamKind) -> int:
+    last_seq = _acked_seen(database, kind)
+    for order in ("DESC LIMIT 1", "ASC"):
+        with contextlib.suppress(sqlite3.DatabaseError):
+            rows = database.execute(f"SELECT seq FROM record WHERE kind = ? ORDER BY seq {order}", (kind.value,))  # noqa: S608
+            for (seq,) in rows:
+                # A hurt number is no count.
+                if isinstance(seq, int) and last_seq < seq <= last_seq + GAP_MAX:
+                    last_seq = seq
+    return last_seq
 
 
 def _open_or_none(path: Path, now_ms: int) -> tuple[Store, int] | None:

@@ -27,10 +27,10 @@ from typing import TypeVar
 
 from edge_agent.clock import Clock
 from edge_agent.journal.age import Age
-from edge_agent.journal.damage import open_sound
+from edge_agent.journal.damage import Damage, open_sound
 from edge_agent.journal.errors import JournalError, JournalFull, JournalRefused, JournalUnavailable
 from edge_agent.journal.images import ImageFile, ImageFolder
-from edge_agent.journal.losses import BUDGET_SPENT, NOT_WRITTEN, UntoldLosses
+from edge_agent.journal.losses import BUDGET_SPENT, NOT_WRITTEN, SET_ASIDE, UntoldLosses
 from edge_agent.journal.room import Room
 from edge_agent.journal.store import Backlog, ImageState, StoredImage, Tail
 from edge_agent.journal.tickets import Entry, Ticket
@@ -77,11 +77,12 @@ class Journal:
         self._upkeep_due_s = clock.monotonic_s()
         self._committer = threading.Thread(target=self._run, name="journal", daemon=True)
         self._committer.start()
-        if damage:
-            self.submit(Alarm(at_ms=clock.wall_ms(), code=AlarmCode.JOURNAL_DAMAGED, text=damage))
+        if damage.text:
+            self._losses.add(SET_ASIDE, damage.lost_count)
+            self.submit(Alarm(at_ms=clock.wall_ms(), code=AlarmCode.JOURNAL_DAMAGED, text=damage.text))
 
-    def _open(self, folder: Path, budget_bytes: int) -> str:
-        """A sentence about what was damaged, or "". After a failure the folder is free again."""
+    def _open(self, folder: Path, budget_bytes: int) -> Damage:
+        """What was damaged. After a failure the folder is free again."""
         with contextlib.ExitStack() as on_failure:
             try:
                 folder.mkdir(parents=True, exist_ok=True)

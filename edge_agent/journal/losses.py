@@ -6,6 +6,7 @@ from collections import Counter
 BUDGET_SPENT = "disk budget spent"
 NOT_WRITTEN = "not written"
 """The disk failed or stood still. At most so many: one whose commit failed may be there after a restart."""
+SET_ASIDE = "set aside with a damaged journal"
 
 
 class UntoldLosses:

@@ -1,68 +1,111 @@
-"""F13, small: bits flipped, sectors zeroed and files cut in a journal. It always opens, and goes on without a gap."""
+"""F13, small: bits flipped, sectors zeroed, files cut or gone. The journal always opens and goes on without a gap."""
 
+import contextlib
 import random
 import shutil
+import sqlite3
 
 import pytest
 
 from edge_agent.clock import SystemClock
-from edge_agent.journal import Journal
+from edge_agent.cloud import HttpCloud
+from edge_agent.identity import load_identity
+from edge_agent.journal import ImageFile, Journal
 from edge_agent.journal.damage import GAP_MAX, place
-from edge_agent.wire.codec import GENESIS_DIGEST, chain_digest, decode_record
-from edge_agent.wire.records import Result, Tombstone
-from edge_agent.wire.words import StreamKind, Verdict
+from edge_agent.sync import Sync
+from edge_agent.wire.codec import GENESIS_DIGEST, chain_digest, decode_record, encode
+from edge_agent.wire.messages import StreamAck
+from edge_agent.wire.records import ImageKept, Result, Tombstone
+from edge_agent.wire.words import AlarmCode, FlagReason, StreamKind, Verdict
+from tests.kit.agents import enrolled
+from tests.kit.cloud import FakeCloud
+from tests.kit.fault_records import leave_facts
+from tests.kit.journal_damage import RECORD_COUNT, hurt_somewhere, open_hurt, result, write_journals
 
-RECORD_COUNT = 300
 SEED = 1303
-
-
-def result(number):
-    return Result(at_ms=number, line="line-1", item=f"part-{number}", verdict=Verdict.OK)
 
 
 @pytest.fixture(scope="module")
 def journals(tmp_path_factory):
-    """A journal that was closed, and one as a crash leaves it, with its log beside it."""
     folder = tmp_path_factory.mktemp("journals")
-    journal = Journal(folder / "closed", SystemClock())
-    for ticket in [journal.submit(result(number)) for number in range(RECORD_COUNT)]:
-        ticket.wait(30)
-    shutil.copytree(folder / "closed", folder / "crashed")
-    journal.close()
+    write_journals(folder)
     return folder
 
 
-def hurt(file, chance):
-    content = bytearray(file.read_bytes())
-    at = chance.randrange(len(content))
-    match chance.choice(["flip", "zero", "cut"]):
-        case "flip":
-            content[at] ^= 1 << chance.randrange(8)
-        case "zero":
-            content[at : at + 512] = bytes(len(content[at : at + 512]))
-        case "cut":
-            del content[at:]
-    file.write_bytes(content)
-
-
 @pytest.mark.parametrize("number", range(40))
-def test_a_damaged_journal_opens_and_goes_on_without_a_gap(journals, tmp_path, number):
-    chance = random.Random(SEED * 1000 + number)
+def test_a_damaged_journal_opens_goes_on_without_a_gap_and_says_what_is_gone(journals, tmp_path, number):
+    was_closed = number % 2 == 1
     folder = tmp_path / "journal"
-    shutil.copytree(journals / ("closed" if number % 2 else "crashed"), folder)
-    files = [file for file in folder.glob("journal.db*") if file.stat().st_size and not file.name.endswith("-shm")]
-    hurt(chance.choice(sorted(files)), chance)
-    journal = Journal(folder, SystemClock())
+    shutil.copytree(journals / ("closed" if was_closed else "crashed"), folder)
+    how = hurt_somewhere(folder, random.Random(SEED * 1000 + number))
+    opened = open_hurt(folder)
+    leave_facts("F13", seed=number, how=how, opened=opened)
+    assert opened.is_dense
+    assert opened.forged == []
+    assert opened.is_whole_at_next_start
+    assert opened.buried_count <= opened.lost_count
+    if was_closed:
+        # Without a log to hide in, all damage is noticed; and counted where the file could be read at all.
+        assert opened.is_alarm_there == (opened.lost_count > 0)
+        assert opened.is_set_aside or opened.buried_count == opened.lost_count
+
+
+def test_the_check_catches_a_record_that_was_changed_and_made_to_fit(journals, tmp_path):
+    """The negative control: a forger who can compute digests gets past the journal, and not past the check."""
+    shutil.copytree(journals / "closed", tmp_path / "journal")
+    with contextlib.closing(sqlite3.connect(tmp_path / "journal" / "journal.db")) as database, database:
+        query = "SELECT seq, body FROM record WHERE kind = 'inspection' ORDER BY seq"
+        rows = dict(database.execute(query).fetchall())
+        rows[7] = encode(Result(at_ms=6, line="line-1", item="part-6", verdict=Verdict.DEFECT))
+        digest = GENESIS_DIGEST
+        for seq, body in rows.items():
+            digest = chain_digest(digest, [body])
+            database.execute("UPDATE record SET body = ?, digest = ? WHERE seq = ?", (body, digest, seq))
+    assert open_hurt(tmp_path / "journal").forged == ["part-6"]
+
+
+def test_a_journal_without_its_log_goes_on_and_an_alarm_says_that_the_cloud_has_more(journals, tmp_path):
+    shutil.copytree(journals / "crashed", tmp_path / "journal")
+    for name in ("journal.db-wal", "journal.db-shm"):
+        (tmp_path / "journal" / name).unlink()
+    journal = Journal(tmp_path / "journal", SystemClock())
     try:
-        seq = journal.append(result(9999))
-        batch = journal.batch(StreamKind.INSPECTION, 1000)
+        (state,) = [state for state in journal.streams() if state.kind is StreamKind.INSPECTION]
+        journal.append(result(1))
+        journal.acked(StreamAck(stream=state.stream, watermark=RECORD_COUNT))
+        control = journal.batch(StreamKind.CONTROL, 100)
+        codes = [record.code for record in map(decode_record, control.items if control else [])]
+        has_lost = state.last_seq < RECORD_COUNT
     finally:
         journal.close()
-    records = [decode_record(item) for item in batch.items]
-    assert (batch.first_seq, len(records)) == (1, seq)
-    assert chain_digest(GENESIS_DIGEST, batch.items) == batch.digest_after
-    assert all(isinstance(record, Result | Tombstone) for record in records)
-    assert records[-1].at_ms == 9999
+    assert has_lost
+    assert AlarmCode.JOURNAL_DAMAGED in codes
+
+
+def test_a_missing_image_is_told_and_the_others_are_sent(tmp_path):
+    cloud = FakeCloud()
+    data = enrolled(tmp_path / "data", cloud.url)
+    journal = Journal(data / "journal", SystemClock())
+    http = HttpCloud(cloud.url, credentials=load_identity(data).credentials(), clock=SystemClock())
+    try:
+        images = [ImageFile.of(bytes([number]) * 1000) for number in range(5)]
+        for image in images:
+            kept = ImageKept(sha256=image.sha256, size_bytes=1000, reason=FlagReason.RANDOM_SAMPLE)
+            named = Result(at_ms=1, line="line-1", item=image.sha256[:9], verdict=Verdict.OK, image=kept)
+            journal.append(named, images=[image])
+        (data / "journal" / "images" / images[2].sha256).unlink()
+        sync = Sync(http, journal=journal, interval_s=lambda: 1.0, clock=SystemClock())
+        while sync.turn() == 0.0:
+            pass
+    finally:
+        journal.close()
+        http.close()
+        cloud.stop()
+    (stream,) = cloud.ledger.of_kind(StreamKind.INSPECTION)
+    graves = [record for record in map(decode_record, stream.bodies) if isinstance(record, Tombstone)]
+    complete = {name for name, image in cloud.ledger.images.items() if image.content}
+    assert complete == {image.sha256 for image in images} - {images[2].sha256}
+    assert [(grave.lost_kind, grave.count) for grave in graves] == [("image", 1)]
 
 
 def chained(*bodies):
