@@ -24,11 +24,14 @@ from edge_agent.operator.page import operator_page
 from edge_agent.orders import Orders
 from edge_agent.pipeline.requests import RequestBook
 from edge_agent.pipeline.results import Collection
+from edge_agent.pipeline.shadow import Shadow
 from edge_agent.recent_log import RecentLog
 from edge_agent.remote import RemoteParts, command_handlers
 from edge_agent.snapshot import LastSeen
 from edge_agent.supervisor import Part, Supervisor
 from edge_agent.sync import Sync
+from edge_agent.update.extra_parts import Surroundings, composed_extras
+from edge_agent.update.extras import Extras
 from edge_agent.update.slots import Slots
 from edge_agent.update.trial import run_trial
 from edge_agent.update.trust import TargetDownload, TrustedRepository
@@ -70,6 +73,7 @@ class Agent:
         self._recent_log = RecentLog()
         self._last_seen = LastSeen(clock, self._privacy)
         self._board = Board(clock, self._privacy) if config.operator else None
+        self._shadow = Shadow(self._journal, clock, lambda: self._orders.configuration)
         self._lines = self._composed_lines()
         self._supervisor = Supervisor(self._parts(), clock)
 
@@ -102,11 +106,13 @@ class Agent:
         return [
             *self._lines.parts(),
             *self._operator(meter),
+            self._shadow,
             HealthReporter(meter, journal=self._journal, settings=self._operation, clock=self._clock),
             self._commands(meter),
             AppliedSettings(self._orders, self._journal, self._collection.requests, self._clock),
             self._checkin(),
             self._updater(),
+            self._extras(),
             Sync(self._cloud, journal=self._journal, interval_s=self._sync_interval_s, clock=self._clock),
         ]
 
@@ -118,7 +124,7 @@ class Agent:
             configuration=lambda: self._orders.configuration,
             is_time_trusted=self._is_time_trusted,
             collection=self._collection,
-            onlookers=(self._last_seen, self._board) if self._board else (self._last_seen,),
+            onlookers=(*((self._board,) if self._board else ()), self._last_seen, self._shadow),
             clock=self._clock,
         )
         return Lines(self._config, default_line=device.line, seed=device.device_id, shared=shared)
@@ -169,7 +175,7 @@ class Agent:
             clock=self._clock,
             now_ms=self._cloud.server_time.now_ms,
             restart=lambda: self._stop.set(),
-            stop=self._stop,
+            stop=lambda: self._stop,
         )
         return Commands(
             self._config.data_folder,
@@ -206,6 +212,20 @@ class Agent:
             trial=lambda version, stop: run_trial(version, clock=self._clock, stop=stop),
         )
         return Updater(folder, orders=self._orders, journal=self._journal, clock=self._clock, parts=parts)
+
+    def _extras(self) -> Extras:
+        around = Surroundings(
+            folder=self._config.data_folder,
+            orders=self._orders,
+            journal=self._journal,
+            clock=self._clock,
+            hardware=self._hardware,
+            shadow=self._shadow,
+            restart=lambda: self._stop.set(),
+            is_well=lambda: self._supervisor.restart_count == 0,
+        )
+        root, server_time = self._identity.device.tuf_root, self._cloud.server_time
+        return composed_extras(around, self._cloud, root=root, now_ms=server_time.now_ms)
 
     def _sync_interval_s(self) -> float:
         return self._config.sync.interval_s or self._operation().sync_interval_s

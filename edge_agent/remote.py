@@ -48,7 +48,7 @@ class RemoteParts:
     clock: Clock
     now_ms: Callable[[], int]
     restart: Callable[[], None]
-    stop: threading.Event
+    stop: Callable[[], threading.Event]
 
 
 def command_handlers(parts: RemoteParts) -> dict[str, CommandHandler]:
@@ -74,7 +74,7 @@ def log_tail(recent: RecentLog, arguments: Arguments) -> str:
 def self_test(parts: RemoteParts) -> str:
     """Recompute the active version's golden frames in a child process. Raises CommandFailed when they differ."""
     version = _active(parts)
-    report = run_trial(version, clock=parts.clock, stop=parts.stop)
+    report = run_trial(version, clock=parts.clock, stop=parts.stop())
     text = msgspec.json.encode(report).decode()
     if report.reason:
         raise CommandFailed(text)

@@ -8,11 +8,13 @@ import re
 import struct
 import zipfile
 from collections.abc import Iterator
-from typing import BinaryIO
+from typing import BinaryIO, TypeVar
 
 import msgspec
 
-from edge_agent.wire.manifest import MANIFEST_NAME, Manifest, PackageFile
+from edge_agent.wire.manifest import MANIFEST_NAME, Manifest, PackageFile, ReferenceManifest
+
+M = TypeVar("M", Manifest, ReferenceManifest)
 
 FORMAT = 1
 FILES_MAX = 32
@@ -50,16 +52,30 @@ class Package:
 
 def open_package(file: BinaryIO) -> Package:
     """Check everything in the package and return it. Reads each byte once. Raises PackageRefused."""
+    archive = _opened(file)
+    entries = _entries(archive)
+    manifest = _manifest(archive, entries, Manifest)
+    _require_files(archive, entries, manifest.files)
+    for name in (manifest.model_file, manifest.golden.file):
+        if name not in manifest.files:
+            raise PackageRefused("package_files", f"{name} is missing.")
+    return Package(archive, manifest)
+
+
+def read_reference(file: BinaryIO) -> tuple[ReferenceManifest, dict[str, bytes]]:
+    """A package of reference data by the same rules: its manifest and its files' contents. Raises PackageRefused."""
+    archive = _opened(file)
+    entries = _entries(archive)
+    manifest = _manifest(archive, entries, ReferenceManifest)
+    _require_files(archive, entries, manifest.files)
+    return manifest, {name: b"".join(_pieces(archive, name)) for name in manifest.files}
+
+
+def _opened(file: BinaryIO) -> zipfile.ZipFile:
     try:
-        archive = zipfile.ZipFile(file)
+        return zipfile.ZipFile(file)
     except _ZIP_ERRORS as exc:
         raise PackageRefused("package_not_zip", str(exc)) from exc
-    entries = _entries(archive)
-    manifest = _manifest(archive, entries)
-    _require_listed(entries, manifest)
-    for name, listed in manifest.files.items():
-        _require_content(archive, entries[name], listed)
-    return Package(archive, manifest)
 
 
 def _entries(archive: zipfile.ZipFile) -> dict[str, zipfile.ZipInfo]:
@@ -84,12 +100,12 @@ def _require_plain(entry: zipfile.ZipInfo) -> None:
         raise PackageRefused("package_compressed", f"{entry.filename} is compressed or encrypted; it must be stored.")
 
 
-def _manifest(archive: zipfile.ZipFile, entries: dict[str, zipfile.ZipInfo]) -> Manifest:
+def _manifest(archive: zipfile.ZipFile, entries: dict[str, zipfile.ZipInfo], kind: type[M]) -> M:
     entry = entries.get(MANIFEST_NAME)
     if entry is None or entry.file_size > MANIFEST_BYTES_MAX:
         raise PackageRefused("manifest_missing", f"{MANIFEST_NAME} is missing or too large.")
     try:
-        manifest = msgspec.json.decode(b"".join(_pieces(archive, MANIFEST_NAME)), type=Manifest)
+        manifest = msgspec.json.decode(b"".join(_pieces(archive, MANIFEST_NAME)), type=kind)
     except (msgspec.DecodeError, UnicodeDecodeError) as exc:
         raise PackageRefused("manifest_invalid", str(exc)) from exc
     if manifest.format != FORMAT:
@@ -97,13 +113,14 @@ def _manifest(archive: zipfile.ZipFile, entries: dict[str, zipfile.ZipInfo]) -> 
     return manifest
 
 
-def _require_listed(entries: dict[str, zipfile.ZipInfo], manifest: Manifest) -> None:
-    present, listed = set(entries) - {MANIFEST_NAME}, set(manifest.files)
-    if present != listed:
-        raise PackageRefused("package_files", f"listed and present files differ: {sorted(present ^ listed)}"[:300])
-    for name in (manifest.model_file, manifest.golden.file):
-        if name not in listed:
-            raise PackageRefused("package_files", f"{name} is missing.")
+def _require_files(
+    archive: zipfile.ZipFile, entries: dict[str, zipfile.ZipInfo], listed: dict[str, PackageFile]
+) -> None:
+    differing = (set(entries) - {MANIFEST_NAME}) ^ set(listed)
+    if differing:
+        raise PackageRefused("package_files", f"listed and present files differ: {sorted(differing)}"[:300])
+    for name, file in listed.items():
+        _require_content(archive, entries[name], file)
 
 
 def _require_content(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, listed: PackageFile) -> None:

@@ -108,7 +108,7 @@ def parts(tmp_path):
         clock=SystemClock(),
         now_ms=SystemClock().wall_ms,
         restart=ended.set,
-        stop=ended,
+        stop=lambda: ended,
     )
 
 
@@ -128,9 +128,9 @@ def test_a_self_test_recomputes_the_golden_frames_of_what_runs(tmp_path, parts):
 
 def test_a_restart_is_asked_for_only_after_the_answer(parts):
     done = command_handlers(parts)["restart"]({})
-    assert not parts.stop.is_set()
+    assert not parts.stop().is_set()
     done.then()
-    assert parts.stop.is_set()
+    assert parts.stop().is_set()
 
 
 def test_logs_give_the_newest_lines_that_fit(parts):
