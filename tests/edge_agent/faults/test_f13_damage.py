@@ -64,6 +64,21 @@ def test_the_check_catches_a_record_that_was_changed_and_made_to_fit(journals, t
     assert open_hurt(tmp_path / "journal").forged == ["part-6"]
 
 
+@pytest.mark.parametrize(
+    "hurt_stream",
+    ["kind = 'inspectioo'", "id = 'x'", "base_digest = '0'", "base_seq = -1", "acked_seq = 4096", "base_seq = 4096"],
+)
+def test_a_hurt_stream_is_noticed_and_the_device_goes_on(journals, tmp_path, hurt_stream):
+    shutil.copytree(journals / "closed", tmp_path / "journal")
+    with contextlib.closing(sqlite3.connect(tmp_path / "journal" / "journal.db")) as database, database:
+        database.execute(f"UPDATE stream SET {hurt_stream} WHERE kind = 'inspection'")
+    opened = open_hurt(tmp_path / "journal")
+    assert opened.is_dense
+    assert opened.is_set_aside
+    assert opened.is_alarm_there
+    assert opened.is_whole_at_next_start
+
+
 def test_a_journal_without_its_log_goes_on_and_an_alarm_says_that_the_cloud_has_more(journals, tmp_path):
     shutil.copytree(journals / "crashed", tmp_path / "journal")
     for name in ("journal.db-wal", "journal.db-shm"):
