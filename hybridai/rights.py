@@ -23,6 +23,8 @@ RIGHTS: dict[str, Right] = {
     "dashboard:device": Permission.SEE_FLEET,
     "dashboard:device_status": Permission.SEE_FLEET,
     "dashboard:device_commands": Permission.SEE_FLEET,
+    "dashboard:device_results": Permission.SEE_FLEET,
+    "dashboard:device_events": Permission.SEE_FLEET,
     "dashboard:device_command": Permission.COMMAND_DEVICE,
     "dashboard:device_configure": Permission.CONFIGURE_DEVICE,
     "dashboard:device_code": Permission.ENROL_DEVICE,

@@ -1,6 +1,6 @@
 from django.urls import URLPattern, path
 
-from apps.dashboard.pages import device, devices, figures, frame, overview, places, settings
+from apps.dashboard.pages import device, devices, figures, frame, overview, places, reports, settings
 
 app_name = "dashboard"
 urlpatterns: list[URLPattern] = [
@@ -16,6 +16,8 @@ urlpatterns: list[URLPattern] = [
     path("devices/<uuid:device_id>/", device.device, name="device"),
     path("devices/<uuid:device_id>/status/", device.device_status, name="device_status"),
     path("devices/<uuid:device_id>/commands/", device.device_commands, name="device_commands"),
+    path("devices/<uuid:device_id>/results/", reports.device_results, name="device_results"),
+    path("devices/<uuid:device_id>/events/", reports.device_events, name="device_events"),
     path("devices/<uuid:device_id>/command/", device.device_command, name="device_command"),
     path("devices/<uuid:device_id>/configure/", device.device_configure, name="device_configure"),
     path("devices/<uuid:device_id>/code/", device.device_code, name="device_code"),

@@ -1,4 +1,4 @@
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
@@ -62,6 +62,13 @@ def flags_seen_by(user: User) -> QuerySet[FlaggedImage]:
     """The flagged images of the sites whose images this person may see."""
     rows = FlaggedImage.objects.select_related("device__line__site")
     return scope(user, Permission.SEE_IMAGES).narrow(rows, SITE)
+
+
+def pictures_of(user: User, items: Collection[tuple[str, int]]) -> dict[tuple[str, int], int]:
+    """By (stream, seq) the flag whose image has arrived and this person may see. One query."""
+    rows = flags_seen_by(user).exclude(state=ReviewState.AWAITING_IMAGE)
+    found = rows.filter(stream_id__in={stream for stream, _ in items}, seq__in={seq for _, seq in items})
+    return {(stream, seq): pk for stream, seq, pk in found.values_list("stream_id", "seq", "pk")}
 
 
 def flag_seen_by(user: User, flag_id: int) -> FlaggedImage:

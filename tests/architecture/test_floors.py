@@ -16,8 +16,8 @@ FLOORS = (
 )  # fmt: skip
 DOORS = {"services", "selectors", "events", "states", "models"}
 MORE_DOORS = {
-    # The vocabulary of permissions, and the one gate that pages and API share.
-    "accounts": {"rights", "api"},
+    # The vocabulary of permissions, the one gate that pages and API share, and the form that asks for one's password.
+    "accounts": {"rights", "api", "forms"},
 }
 
 

@@ -12,10 +12,13 @@ from apps.devices.models import Device, Line, Site
 from apps.rollouts.models import Desired, Rollout, Stage, Target
 from apps.rollouts.states import RolloutState, StageState, TargetState
 from apps.telemetry.models import DeviceFacts, Window
+from apps.telemetry.services import batches_store
+from edge_agent.wire.records import Alarm, ConfigurationReported, UpdateStep
+from edge_agent.wire.words import AlarmCode, StreamKind, UpdateState
 from tests.factories.defects import FlagFactory
 from tests.factories.devices import DeviceFactory
 from tests.factories.rollouts import PublishedVersionFactory
-from tests.factories.telemetry import StreamFactory, sketch_of
+from tests.factories.telemetry import Journal, StreamFactory, result, sketch_of
 
 PASSWORD = "a password for tests only"
 CLASSES = ("Crack", "Finger break", "Inactive area", "Soldering")
@@ -89,18 +92,43 @@ class Plant:
         )
         opened = self.now - timedelta(seconds=750)
         Alert.objects.create(rule=rule, device=self.devices[3], opened_at=opened, value=840, limit=90)
+        for number in range(3):
+            self._reports(self.devices[number])
         for number in range(5):
             FlagFactory(device=self.devices[number % 3], score_ratio=0.44 + number / 50, at=self.now)
         self._rollout("Cells, INT8", RolloutState.RUNNING, author)
         self._rollout("Cells, retrained", RolloutState.AWAITING_APPROVAL, author)
+
+    def _reports(self, device: Device) -> None:
+        """The device's last items, one flagged, and what else happened to it."""
+        at_ms = int(self.now.timestamp() * 1000)
+        scores = [self.random.uniform(0.01, 0.9) for _ in range(12)]
+        journal = Journal().write(
+            result(100, at_ms=at_ms, verdict="cannot_judge", cannot_judge="glare", score_ratio=None, line="L"),
+            *(
+                result(101 + number, at_ms=at_ms + 800 * number, score_ratio=score, line="L",
+                       verdict="defect" if score > 0.5 else "ok", label="Crack" if score > 0.5 else "")
+                for number, score in enumerate(scores)
+            ),
+        )  # fmt: skip
+        step = {"at_ms": at_ms, "target_id": 0, "version_digest": self.new.digest}
+        control = Journal(StreamKind.CONTROL).write(
+            ConfigurationReported(at_ms=at_ms, revision=1, is_applied=True),
+            Alarm(at_ms=at_ms, code=AlarmCode.CAMERA_FAULT, text="no frame for 3.2 s"),
+            *(UpdateStep(**step, state=state) for state in (UpdateState.DOWNLOADING, UpdateState.PROBATION)),
+        )
+        batches_store(received=[journal.received(device), control.received(device)], now=self.now)
 
     def _rollout(self, name: str, state: RolloutState, author: User) -> Rollout:
         rollout = Rollout.objects.create(
             version=self.new, name=name, state=state, plan={"shares": [0.2, 1.0]}, created_by=author,
             submitted_at=self.now, state_since=self.now, content_hash="c" * 64, created_at=self.now,
         )  # fmt: skip
+        since = self.now - timedelta(minutes=5)
         stages = [
-            Stage.objects.create(rollout=rollout, number=1, share_ratio=0.2, state=StageState.SOAKING),
+            Stage.objects.create(
+                rollout=rollout, number=1, share_ratio=0.2, state=StageState.SOAKING, started_at=since
+            ),
             Stage.objects.create(rollout=rollout, number=2, share_ratio=1.0),
         ]
         for number, device in enumerate(self.devices):

@@ -12,15 +12,14 @@ from django.views.decorators.http import require_GET, require_POST
 
 from apps.accounts.models import User
 from apps.accounts.rights import Permission
-from apps.accounts.selectors import may, scope
-from apps.accounts.services import require
+from apps.accounts.selectors import may
 from apps.core.errors import NotFound
 from apps.dashboard.forms import ConfigurationForm
 from apps.dashboard.pages.lines import version_labels
-from apps.dashboard.pages.people import asker
+from apps.dashboard.pages.people import asker, device_seen
+from apps.dashboard.pages.reports import events_shown, results_shown
 from apps.devices.models import Device
 from apps.devices.selectors import commands_recent, configuration_desired, configuration_history
-from apps.devices.selectors import devices as devices_of
 from apps.devices.services import (
     command_queue,
     configuration_set,
@@ -39,19 +38,6 @@ COMMANDS_SHOWN = 8
 REVISIONS_SHOWN = 5
 COMMANDS_S = 7 * 86_400
 ADMISSION_VERBS = {"quarantine": device_quarantine, "release": device_release, "decommission": device_decommission}
-
-
-def device_seen(person: User, device_id: UUID, permission: Permission = Permission.SEE_FLEET) -> Device:
-    """The device, if this person holds the permission where it stands.
-
-    Raises NotFound where the person may not even see it: whether it exists is then not theirs to know.
-    """
-    held = devices_of(scope=scope(person, Permission.SEE_FLEET))
-    device = held.filter(pk=device_id).first()
-    if device is None:
-        raise NotFound("There is no such device, or it stands at a site that is not yours.")
-    require(person, permission, device.line.site_id)
-    return device
 
 
 @require_GET
@@ -125,6 +111,8 @@ def _page(request: HttpRequest, found: Device, form: ConfigurationForm, status: 
     context = {
         **_status(found),
         **_commands(person, found),
+        **results_shown(person, found),
+        **events_shown(found),
         "form": form,
         "revision": revision,
         "history": configuration_history(device_id=found.pk)[:REVISIONS_SHOWN],

@@ -12,8 +12,8 @@ from django.utils import timezone
 from django.views.decorators.http import require_GET
 
 from apps.core.errors import NotFound
-from apps.dashboard.pages.device import INFER_LIMIT_MS, TOTAL_LIMIT_MS, device_seen
-from apps.dashboard.pages.people import asker
+from apps.dashboard.pages.device import INFER_LIMIT_MS, TOTAL_LIMIT_MS
+from apps.dashboard.pages.people import asker, device_seen
 from apps.dashboard.templatetags.plant import zone_of
 from apps.telemetry.selectors import WindowPoint, windows
 
