@@ -90,7 +90,7 @@ function showHealth(health) {
   setText("backlog", number(health.backlog_count || 0));
   setText("images", `records · ${number(health.images_waiting || 0)} images`);
   setText("buffer", hours(health.buffer_left_h));
-  setText("disk", `disk ${percent(health.disk_used_ratio)} used`);
+  setText("disk", health.disk_used_ratio == null ? "disk not measured" : `disk ${percent(health.disk_used_ratio)} used`);
   setText("cpu", percent(health.cpu_ratio));
   setText("temperature", health.temperature_c ? `${Math.round(health.temperature_c)} °C${health.is_throttled ? ", throttled" : ""}` : "no temperature sensor");
   setText("memory", percent(health.memory_ratio));
