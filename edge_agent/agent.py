@@ -75,6 +75,7 @@ class Agent:
         self._board = Board(clock, self._privacy) if config.operator else None
         self._shadow = Shadow(self._journal, clock, lambda: self._orders.configuration)
         self._lines = self._composed_lines()
+        self._extras = self._composed_extras()
         self._supervisor = Supervisor(self._parts(), clock)
 
     def run(self, stop: threading.Event) -> bool:
@@ -112,7 +113,7 @@ class Agent:
             AppliedSettings(self._orders, self._journal, self._collection.requests, self._clock),
             self._checkin(),
             self._updater(),
-            self._extras(),
+            self._extras,
             Sync(self._cloud, journal=self._journal, interval_s=self._sync_interval_s, clock=self._clock),
         ]
 
@@ -192,7 +193,7 @@ class Agent:
             versions=self._slots,
             journal=self._journal,
             clock=self._clock,
-            facts=CheckinFacts(hardware=self._hardware),
+            facts=CheckinFacts(hardware=self._hardware, extras=self._extras.in_use),
         )
 
     def _updater(self) -> Updater:
@@ -213,7 +214,7 @@ class Agent:
         )
         return Updater(folder, orders=self._orders, journal=self._journal, clock=self._clock, parts=parts)
 
-    def _extras(self) -> Extras:
+    def _composed_extras(self) -> Extras:
         around = Surroundings(
             folder=self._config.data_folder,
             orders=self._orders,

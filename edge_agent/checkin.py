@@ -5,6 +5,7 @@ import math
 import random
 import threading
 import uuid
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -54,10 +55,12 @@ def bounded_interval_s(interval_s: float) -> float:
 
 @dataclass(frozen=True, slots=True)
 class CheckinFacts:
-    """What stays the same while the agent runs."""
+    """What a check-in tells beside versions and streams."""
 
     hardware: Hardware
     boot_id: str = field(default_factory=lambda: uuid.uuid4().hex)
+    extras: Callable[[], dict[str, str]] = dict
+    """Asked each time: what is in use beside the model, by kind."""
 
 
 class Checkin:
@@ -128,6 +131,7 @@ class Checkin:
             orders_revision=state.revision if state else "",
             streams=self._journal.streams(),
             hardware=self._facts.hardware,
+            extras=self._facts.extras(),
         )
 
     def _interval_s(self) -> float:

@@ -11,6 +11,8 @@ from edge_agent.cloud import CloudError, CloudProbe
 from edge_agent.contract.engines import EngineUnavailable, missing_engines, runtime_of
 from edge_agent.hardware import hardware
 from edge_agent.identity import Identity, IdentityError, load_identity
+from edge_agent.update.extra_kinds import current_reference
+from edge_agent.update.pointer import read_pointer
 from edge_agent.update.slots import chosen_digests
 from edge_agent.update.versions import Versions
 from edge_agent.values import Digest
@@ -38,6 +40,9 @@ class Diagnosis(msgspec.Struct, frozen=True, kw_only=True):
     cloud_url: str = ""
     active_version: str = ""
     previous_version: str = ""
+    installation: str = ""
+    """Of the agent itself, as the launcher would start it; empty is the base installation."""
+    reference: str = ""
     hardware: Hardware
     engines_missing: dict[str, str] = {}
     """By name, how to install what is not here. No problem by itself: most machines need one engine."""
@@ -73,6 +78,8 @@ def diagnose(folder: Path, *, versions_folder: Path, probe: CloudProber) -> Diag
         cloud_url=identity.device.cloud_url if identity else "",
         active_version=_version_text(versions_folder, active, problems),
         previous_version=_version_text(versions_folder, previous, problems),
+        installation=_installation(folder, problems),
+        reference=_reference(folder),
         hardware=machine,
         engines_missing=missing_engines(),
         disk_free_bytes=disk_free_bytes,
@@ -119,6 +126,18 @@ def _version_text(versions_folder: Path, digest: Digest | None, problems: list[s
         return digest[:12]
     _require_engine(version.manifest.compatibility.engine, problems)
     return f"{version.manifest.name} {version.manifest.version} ({digest[:12]})"
+
+
+def _installation(folder: Path, problems: list[str]) -> str:
+    pointer = read_pointer(folder)
+    if pointer.failed:
+        problems.append(f"The agent's new installation {pointer.failed[:12]} did not report healthy.")
+    return (pointer.trial or pointer.active)[:12]
+
+
+def _reference(folder: Path) -> str:
+    place = current_reference(folder)
+    return place.name[:12] if place else ""
 
 
 def _require_engine(name: str, problems: list[str]) -> None:

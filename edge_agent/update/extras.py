@@ -100,6 +100,10 @@ class ExtraFlow:
             UpdateState.PROBATION: self._prove,
         }
 
+    def in_use(self) -> list[tuple[str, str]]:
+        digest = self._extra.active_digest
+        return [(self._extra.kind.value, digest)] if digest else []
+
     def resume(self, stop: threading.Event) -> None:
         """Pick up what a stop or a crash left. Raises OSError, JournalError."""
         self._stop = stop
@@ -248,6 +252,10 @@ class Extras:
         self._flows = flows
         self._clock = clock
         self._trouble = TroubleLog(logger, "extras_not_recorded")
+
+    def in_use(self) -> dict[str, str]:
+        """By kind, the digest of what is in use. Any thread may ask."""
+        return {kind: digest for flow in self._flows for kind, digest in flow.in_use()}
 
     def run(self, stop: threading.Event) -> None:
         resumed: set[ExtraFlow] = set()

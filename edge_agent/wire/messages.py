@@ -102,6 +102,8 @@ class CheckinRequest(msgspec.Struct, frozen=True, kw_only=True):
     orders_revision: ShortText = ""
     streams: list[StreamState] = []
     hardware: Hardware = Hardware()
+    extras: dict[ShortText, Sha256] = {}
+    """By `OfferKind`, the digests of what is in use beside the model."""
 
 
 class ModelOffer(msgspec.Struct, frozen=True, kw_only=True):

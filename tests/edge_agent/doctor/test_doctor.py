@@ -5,6 +5,7 @@ import pytest
 from edge_agent.cloud import CloudProbe, CloudUnreachable
 from edge_agent.doctor import diagnose, diagnosis_text
 from edge_agent.identity import DeviceFile, pending_keys, save_device
+from edge_agent.update.pointer import Pointer, write_pointer
 from edge_agent.update.slots import SLOTS_FILE
 from edge_agent.wire.manifest import Compatibility
 from tests.kit.models import tiny_package
@@ -83,3 +84,10 @@ def test_the_private_key_is_not_in_the_answer(enrolled):
     (key,) = (enrolled / "keys").iterdir()
     secret = key.read_text().splitlines()[1]
     assert secret not in diagnosis_text(diagnosed(enrolled))
+
+
+def test_an_agent_that_did_not_report_healthy_is_named(enrolled):
+    write_pointer(enrolled, Pointer(active="a" * 64, failed="b" * 64))
+    diagnosis = diagnosed(enrolled)
+    assert diagnosis.installation == "a" * 12
+    assert diagnosis.problems == ["The agent's new installation bbbbbbbbbbbb did not report healthy."]

@@ -67,7 +67,7 @@ class World:
             versions=Versions(),
             journal=self.ledger,
             clock=self.clock,
-            facts=CheckinFacts(hardware=Hardware(machine="x86_64")),
+            facts=CheckinFacts(hardware=Hardware(machine="x86_64"), extras=lambda: {"shadow": "c" * 64}),
         )
 
 
@@ -99,6 +99,7 @@ def test_it_says_what_runs_and_takes_what_is_wanted(tmp_path):
     (request,) = world.cloud.requests
     assert (request.active_digest, request.streams[0].stream) == ("a" * 64, STREAM)
     assert request.hardware.machine == "x86_64"
+    assert request.extras == {"shadow": "c" * 64}
     assert world.orders.state.revision == "1"
     assert world.ledger.acks == acks
     assert 10.0 <= delay_s <= 30.0
