@@ -137,7 +137,7 @@ def test_an_image_that_was_lost_is_named(order, tmp_path):
         train(broken, [].append)
 
 
-@given(st.lists(st.tuples(st.floats(0, 1), st.booleans()), min_size=2, max_size=60))
+@given(st.lists(st.tuples(st.floats(0, 1, width=32), st.booleans()), min_size=2, max_size=60))
 def test_the_threshold_is_near_the_best_balance(rows):
     scores = np.asarray([score for score, _ in rows])
     is_defect = np.asarray([kind for _, kind in rows])
