@@ -48,6 +48,9 @@ class Reader:
 
         Raises SourceLost when there is none in time, BadPicture when it is garbage.
         """
+        if not self._source.is_streaming and (self._wanted.is_set() or self._busy_since_s is not None):
+            # It would show the part before this one.
+            raise SourceLost("the picture asked for before is still on its way")
         with self._arrived:
             number = self._number
             self._wanted.set()

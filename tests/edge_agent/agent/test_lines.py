@@ -1,4 +1,4 @@
-"""A real device with two cameras, a webhook and its own page."""
+"""Real devices: one with two cameras, a webhook and its own page, one that a controller triggers."""
 
 import http.client
 import http.server
@@ -11,9 +11,12 @@ from urllib.parse import urlencode
 
 import pytest
 
+from edge_agent.line.handshake import ResultCode
+from edge_agent.wire.words import Verdict
 from tests.edge_agent.line.test_sources import write_video
 from tests.kit.agents import ROOT, AgentProcess, wait_until
 from tests.kit.cloud import FakeCloud
+from tests.kit.controllers import ModbusController
 
 PASSWORD = "a long enough one"
 TWO_CAMERAS = """
@@ -35,6 +38,20 @@ file = "told.jsonl"
 url = "http://127.0.0.1:{hook_port}/"
 [operator]
 port = {page_port}
+"""
+
+
+TRIGGERED = """
+cloud_url = "{cloud_url}"
+data_folder = "data"
+[camera]
+folder = "images"
+[camera.signal]
+host = "127.0.0.1"
+port = {port}
+[output]
+kind = "lines"
+file = "told.jsonl"
 """
 
 
@@ -111,3 +128,27 @@ def test_two_cameras_are_told_and_shown_and_the_loss_of_one_leaves_the_other_alo
     wait_until(lambda: len(hook.heard) > heard_before + 10, 20)
     assert lines_of(hook.heard[-5:]) == {"front"}
     assert agent.stop() == 0
+
+
+def test_a_controller_gets_one_answer_per_trigger_and_nothing_without(tmp_path):
+    cloud, plc = FakeCloud(), ModbusController()
+    one = AgentProcess(tmp_path, cloud.url)
+    (tmp_path / "agent.toml").write_text(TRIGGERED.format(cloud_url=cloud.url, port=plc.port))
+    plc.set_inputs(trigger=True, acknowledgement=False)
+    try:
+        one.start()
+        for count in (1, 2, 3):
+            wait_until(lambda: plc.device().is_answered, 20)
+            assert (plc.device().result, plc.device().count) == (ResultCode.CANNOT_JUDGE, count)
+            plc.set_inputs(trigger=False, acknowledgement=True)
+            wait_until(lambda: not plc.device().is_answered, 20)
+            plc.set_inputs(trigger=False, acknowledgement=False)
+            wait_until(lambda: plc.device().is_ready, 20)
+            plc.set_inputs(trigger=count < 3, acknowledgement=False)
+        assert one.stop() == 0
+        assert not plc.device().is_ready
+        assert [told.verdict for told in one.told()] == [Verdict.CANNOT_JUDGE] * 3
+    finally:
+        one.close()
+        plc.close()
+        cloud.stop()

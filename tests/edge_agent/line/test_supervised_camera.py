@@ -8,8 +8,9 @@ import pytest
 from edge_agent.clock import SystemClock
 from edge_agent.config import SupervisedConfig
 from edge_agent.line.backoff import LONGEST_S, Backoff
-from edge_agent.line.camera import BadFrame, CameraFault
+from edge_agent.line.camera import BadFrame, CameraFault, SourceLost
 from edge_agent.line.cameras.checks import SeriesCheck
+from edge_agent.line.cameras.reader import Reader
 from edge_agent.line.cameras.supervised import HUNG_MAX, SupervisedCamera
 from tests.kit.agents import wait_until
 from tests.kit.handclock import HandClock
@@ -109,6 +110,23 @@ def test_a_blocked_read_costs_the_line_no_more_than_its_limit(station):
     with pytest.raises(CameraFault):
         here.camera.capture()
     assert clock.monotonic_s() - start_s < TIMEOUT_S + 2
+
+
+def test_a_picture_that_comes_too_late_is_never_taken_for_the_next_part():
+    source = FakeSource()
+    reader = Reader(source, SystemClock(), "one")
+    wait_until(lambda: reader.is_open and reader.busy_s() == 0, 10)
+    source.is_hanging = True
+    with pytest.raises(SourceLost, match="no picture within"):
+        reader.next_shot(0.05)
+    with pytest.raises(SourceLost, match="still on its way"):
+        reader.next_shot(10)
+    source.is_hanging = False
+    source.let_go.set()
+    wait_until(lambda: reader.busy_s() == 0, 10)
+    late = reader._latest
+    assert not np.array_equal(reader.next_shot(10).pixels, late.pixels)
+    reader.abandon()
 
 
 def test_a_camera_that_hangs_for_ever_costs_a_bounded_number_of_threads(station):

@@ -1,13 +1,18 @@
 """The device's own page: only for those who signed in, and never more of a picture than allowed."""
 
+import datetime as dt
 import http.client
 import json
 import socket
+import ssl
 import threading
 from urllib.parse import urlencode
 
 import numpy as np
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
 
 from edge_agent.clock import SystemClock
 from edge_agent.config import OperatorConfig
@@ -216,6 +221,42 @@ def test_a_device_without_a_password_says_how_to_set_one(tmp_path):
     _, content = device.ask("GET", "/sign-in")
     assert b"operator-password" in content
     assert device.sign_in("")[0].status == 403
+    device.close()
+
+
+def self_signed(folder):
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "press-7")])
+    now = dt.datetime.now(dt.UTC)
+    certificate = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(1)
+        .not_valid_before(now - dt.timedelta(days=1))
+        .not_valid_after(now + dt.timedelta(days=1))
+        .sign(key, hashes.SHA256())
+    )
+    (folder / "page.crt").write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
+    (folder / "page.key").write_bytes(
+        key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    )
+    return {"certificate_file": folder / "page.crt", "key_file": folder / "page.key"}
+
+
+def test_with_a_certificate_it_speaks_tls_alone_and_a_silent_peer_holds_up_nobody(tmp_path, secret):
+    device = Device(secret, **self_signed(tmp_path))
+    with socket.create_connection(("127.0.0.1", device.page.port)):
+        context = ssl.create_default_context()
+        context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+        secured = http.client.HTTPSConnection("127.0.0.1", device.page.port, timeout=5, context=context)
+        secured.request("POST", "/sign-in", urlencode({"password": PASSWORD}))
+        answer = secured.getresponse()
+        assert "Secure" in answer.getheader("Set-Cookie")
+        secured.close()
+    with pytest.raises((http.client.HTTPException, OSError)):
+        device.ask("GET", "/sign-in")
     device.close()
 
 
