@@ -6,6 +6,7 @@ import zipfile
 
 import pytest
 
+from edge_agent.update.wheels import install_wheel
 from tests.kit.agents import ROOT
 
 PIP = [sys.executable, "-m", "pip", "--disable-pip-version-check", "--quiet"]
@@ -50,6 +51,19 @@ def test_the_installed_wheel_composes_an_agent_without_django_or_the_checkout(wh
     file, _, foreign = answer.stdout.strip().partition(" ")
     assert file.startswith(str(target))
     assert foreign == "[]"
+
+
+def test_a_device_takes_this_wheel_for_its_next_agent(wheel, tmp_path):
+    installation = tmp_path / "agents" / "next"
+    installation.parent.mkdir()
+    install_wheel(wheel, installation)
+    answer = subprocess.run(
+        [sys.executable, "-P", "-c", "import edge_agent.agent; print(edge_agent.__file__)"],
+        env={"PYTHONPATH": str(installation)},
+        capture_output=True,
+        text=True,
+    )
+    assert answer.stdout.startswith(str(installation)), answer.stderr
 
 
 def test_a_version_is_told_by_the_installed_command(wheel, tmp_path):
