@@ -5,16 +5,19 @@ import hashlib
 import hmac
 import http.server
 import json
+import sys
 import threading
 import time
 
 import pytest
 
 from edge_agent.clock import SystemClock
-from edge_agent.config import MqttConfig, WebhookConfig
+from edge_agent.config import ModbusConfig, MqttConfig, WebhookConfig
+from edge_agent.line.modbus import ModbusLink
 from edge_agent.line.mqtt import MqttSender
 from edge_agent.line.outputs import LinesOutput, SeveralOutputs, Told
 from edge_agent.line.queued import QueuedOutput, SendFailed, SendRefused
+from edge_agent.line.signal_port import LinkLost
 from edge_agent.line.webhook import SIGNATURE_HEADER, WebhookSender
 from edge_agent.wire.words import Verdict
 from tests.kit.agents import wait_until
@@ -227,6 +230,16 @@ def test_mqtt_without_a_broker_is_tried_again_later():
     sender = MqttSender(MqttConfig(host="127.0.0.1", port=9, timeout_s=1))
     with pytest.raises(SendFailed):
         sender.send(b"1")
+
+
+@pytest.mark.parametrize("missing", ["paho.mqtt.client", "pymodbus.exceptions"])
+def test_a_missing_extra_is_a_sentence_that_says_how_to_install_it(monkeypatch, missing):
+    monkeypatch.setitem(sys.modules, missing, None)
+    with pytest.raises((SendFailed, LinkLost), match=r"pip install 'hybridai-edge-agent\[(mqtt|modbus)\]'"):
+        if missing.startswith("paho"):
+            MqttSender(MqttConfig(host="127.0.0.1")).send(b"1")
+        else:
+            ModbusLink(ModbusConfig(host="127.0.0.1")).heard()
 
 
 class BrokenOutput:
