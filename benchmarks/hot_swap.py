@@ -9,6 +9,7 @@ import sys
 import tempfile
 import threading
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
@@ -21,10 +22,12 @@ from edge_agent.clock import SystemClock
 from edge_agent.config import ReplayConfig
 from edge_agent.journal import Journal
 from edge_agent.line.cameras.replay import ReplayCamera
+from edge_agent.line.outputs import Told
 from edge_agent.pipeline.loop import InspectionLoop, LineParts
 from edge_agent.pipeline.results import LineFacts
 from edge_agent.update.slots import Slots
 from edge_agent.update.versions import Versions
+from edge_agent.values import InstalledVersion
 from edge_agent.wire.configuration import Configuration, InspectionSettings
 from tests.kit.models import tiny_package
 from tests.kit.updating import install
@@ -35,14 +38,17 @@ SWAP_EVERY_S = 0.3
 ROUND_SWAPS = 10
 MIB = 1024 * 1024
 
+Heard = tuple[float, float, bool]
+"""When, after how many milliseconds, and whether with a recorded verdict."""
+
 
 class Line:
     """Hears the verdicts, and keeps when each came."""
 
     def __init__(self) -> None:
-        self.told: list[tuple[float, float, bool]] = []
+        self.told: list[Heard] = []
 
-    def tell(self, told) -> None:
+    def tell(self, told: Told) -> None:
         self.told.append((time.perf_counter(), told.told_ms, told.cannot_judge is None and told.seq is not None))
 
 
@@ -54,7 +60,7 @@ def pictures(folder: Path) -> Path:
     return folder
 
 
-def p99_ms(told) -> float:
+def p99_ms(told: Sequence[Heard]) -> float:
     return float(np.percentile([one[1] for one in told], 99))
 
 
@@ -67,12 +73,12 @@ class Phase:
     """The verdicts of all calm rounds, or of all rounds with swaps: both see the same machine at the same hour."""
 
     def __init__(self) -> None:
-        self.rounds: list[list[tuple[float, float, bool]]] = []
+        self.rounds: list[list[Heard]] = []
         self.memory_bytes: list[int] = []
         """After each round."""
 
     @property
-    def told(self) -> list[tuple[float, float, bool]]:
+    def told(self) -> list[Heard]:
         return [one for told in self.rounds for one in told]
 
     @property
@@ -82,7 +88,7 @@ class Phase:
         return int(sum((np.rint(gaps / TAKT_MS) - 1).clip(min=0).sum() for gaps in gaps_ms))
 
 
-def swap_rounds(line: Line, slots: Slots, versions, swap_count: int) -> tuple[Phase, Phase]:
+def swap_rounds(line: Line, slots: Slots, versions: Sequence[InstalledVersion], swap_count: int) -> tuple[Phase, Phase]:
     """Rounds of ten swaps, each after a calm round of the same length."""
     calm, swapping, number = Phase(), Phase(), 0
     while number < swap_count:
