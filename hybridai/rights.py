@@ -36,6 +36,8 @@ RIGHTS: dict[str, Right] = {
     "dashboard:role_set": Permission.MANAGE_PEOPLE,
     "dashboard:person_activate": Permission.MANAGE_PEOPLE,
     "dashboard:audit": Permission.SEE_AUDIT,
+    "dashboard:health": Permission.SEE_FLEET,
+    "dashboard:health_live": Permission.SEE_FLEET,
     "dashboard:sites": Permission.MANAGE_SITES,
     "dashboard:site_add": Permission.MANAGE_SITES,
     "dashboard:site_change": Permission.MANAGE_SITES,

@@ -2,6 +2,7 @@ from datetime import datetime
 
 import redis
 from django.core.cache import cache
+from django.db import connection
 
 from apps.core.models import AuditRow
 from apps.core.services import GENESIS_HASH, audit_hash
@@ -38,3 +39,10 @@ def _silence_s(key: str, now: datetime) -> float | None:
     except redis.RedisError:
         return None
     return None if seen is None else now.timestamp() - float(seen)
+
+
+def database_size_bytes() -> int:
+    """What the database takes on its disk, indexes included."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_database_size(current_database())")
+        return int(cursor.fetchone()[0])

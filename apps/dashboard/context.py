@@ -57,6 +57,7 @@ class Frame:
     may_manage_people: bool
     may_manage_sites: bool
     may_see_audit: bool
+    may_see_health: bool
 
 
 def frame(request: HttpRequest) -> dict[str, Any]:
@@ -90,6 +91,7 @@ def frame_of(request: HttpRequest) -> Frame:
         may_manage_people=may(request.user, Permission.MANAGE_PEOPLE),
         may_manage_sites=may(request.user, Permission.MANAGE_SITES),
         may_see_audit=may(request.user, Permission.SEE_AUDIT),
+        may_see_health=may_open(request.user, "dashboard:health"),
     )
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 from apps.alerts.states import AlertState, Severity
+from apps.dashboard.policy import Health
 from apps.datasets.states import ImportState
 from apps.defects.states import Answer, ReviewState
 from apps.devices.states import Admission, CommandState, Shown
@@ -33,6 +34,9 @@ _DEFECT = Look("Defect", "scan-search", "soon")
 _PASSED = Look("Passed", "shield-check")
 _OFFERED = Look("Offered", "mail")
 _WITHDRAWN = Look("Withdrawn", "archive-x")
+_UNKNOWN = Look("Unknown", "circle-question-mark", "unk")
+_ACT_NOW = Look("Act now", "siren", "now")
+_ACT_THIS_SHIFT = Look("Act this shift", "clock-3", "soon")
 _APPROVED = Look("Approved", "user-check")
 
 LOOKS: dict[str, dict[str, Look]] = {
@@ -41,7 +45,7 @@ LOOKS: dict[str, dict[str, Look]] = {
         Shown.DEGRADED: Look("Degraded", "triangle-alert", "soon"),
         Shown.STOPPED: Look("Stopped", "octagon-alert", "now"),
         Shown.UPDATING: Look("Updating", "arrow-up"),
-        Shown.UNKNOWN: Look("Unknown", "circle-question-mark", "unk"),
+        Shown.UNKNOWN: _UNKNOWN,
     },
     "admission": {
         Admission.EXPECTED: Look("Expected", "key-round", "ask"),
@@ -139,8 +143,14 @@ LOOKS: dict[str, dict[str, Look]] = {
         AlertState.RESOLVED: Look("Resolved", "bell-off"),
     },
     "severity": {
-        Severity.ACT_NOW: Look("Act now", "siren", "now"),
-        Severity.ACT_THIS_SHIFT: Look("Act this shift", "clock-3", "soon"),
+        Severity.ACT_NOW: _ACT_NOW,
+        Severity.ACT_THIS_SHIFT: _ACT_THIS_SHIFT,
+    },
+    "health": {
+        Health.IN_ORDER: Look("In order", "heart-pulse"),
+        Health.ACT_THIS_SHIFT: _ACT_THIS_SHIFT,
+        Health.ACT_NOW: _ACT_NOW,
+        Health.UNKNOWN: _UNKNOWN,
     },
 }
 """By life cycle, then by state."""
@@ -161,6 +171,7 @@ ENUMS: dict[str, type[Enum]] = {
     "verdict": Verdict,
     "alert": AlertState,
     "severity": Severity,
+    "health": Health,
 }
 
 

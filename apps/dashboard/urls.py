@@ -1,6 +1,6 @@
 from django.urls import URLPattern, path
 
-from apps.dashboard.pages import device, devices, figures, frame, overview, places, reports, settings
+from apps.dashboard.pages import device, devices, figures, frame, health, overview, places, reports, settings
 
 app_name = "dashboard"
 urlpatterns: list[URLPattern] = [
@@ -29,6 +29,8 @@ urlpatterns: list[URLPattern] = [
     path("settings/people/<int:user_id>/role/", settings.role_set, name="role_set"),
     path("settings/people/<int:user_id>/active/", settings.person_activate, name="person_activate"),
     path("settings/audit/", settings.audit, name="audit"),
+    path("settings/health/", health.health, name="health"),
+    path("settings/health/live/", health.health_live, name="health_live"),
     path("settings/sites/", places.sites_page, name="sites"),
     path("settings/sites/add/", places.site_add, name="site_add"),
     path("settings/sites/<int:site_id>/", places.site_change, name="site_change"),

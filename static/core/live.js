@@ -72,7 +72,8 @@
     if (isLost && socket && silentS > POLL_S * 2) socket.close();
   }
   function poll() {
-    if (isLost && !isPaused) sections().forEach(refresh);
+    // A section that no push tells of (data-poll) is asked for again all the time.
+    if (!isPaused) sections().filter((section) => isLost || section.hasAttribute("data-poll")).forEach(refresh);
   }
   function togglePause() {
     isPaused = !isPaused;

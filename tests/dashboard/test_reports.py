@@ -92,8 +92,11 @@ def test_events_tell_update_steps_alarms_answers_and_losses_in_words():
     )
     store(device, journal)
     page = page_of(client_of(Role.VIEWER), "device_events", device)
-    for words in ("Update to cells 7", "Rolled back", "too slow", "Camera fault", "no frame", "Health check", "no disk",
-                  "A command", "Configuration 4", "Refused: takt too short", "12 of kind image: disk budget"):  # fmt: skip
+    told = (
+        "Update to cells 7", "Rolled back", "too slow", "Camera fault", "no frame", "Health check", "no disk",
+        "A command", "Configuration 4", "Refused: takt too short", "12 of kind image: disk budget",
+    )  # fmt: skip
+    for words in told:
         assert words in page, words
 
 

@@ -111,7 +111,9 @@ class Plant:
                 for number, score in enumerate(scores)
             ),
         )  # fmt: skip
-        step = {"at_ms": at_ms, "target_id": 0, "version_digest": self.new.digest}
+        step = {
+            "at_ms": at_ms, "target_id": 0, "version_digest": self.new.digest, "running_digest": self.old.digest,
+        }  # fmt: skip
         control = Journal(StreamKind.CONTROL).write(
             ConfigurationReported(at_ms=at_ms, revision=1, is_applied=True),
             Alarm(at_ms=at_ms, code=AlarmCode.CAMERA_FAULT, text="no frame for 3.2 s"),

@@ -19,7 +19,7 @@ from apps.core.services import audit
 from apps.models.events import VersionChanged
 from apps.models.models import ModelVersion
 from apps.models.outside.signer import PassphraseWrong, Signer, SigningError
-from apps.models.outside.tuf_repository import RepositoryFailed, TufRepository
+from apps.models.outside.tuf_repository import RepositoryFailed, RoleState, TufRepository
 from apps.models.selectors import authors, target_path
 from apps.models.states import VERSION_MOVES, VersionState
 
@@ -39,6 +39,13 @@ def repository_create(*, now: datetime, passphrase: str | None = None) -> TufRep
     with _repository_errors():
         here.create(now=now, passphrase=passphrase)
     return here
+
+
+def repository_roles() -> list[RoleState]:
+    """Each signing role with its expiry; none before the first publication. Raises Unavailable."""
+    here = repository()
+    with _repository_errors():
+        return here.states() if here.exists else []
 
 
 def version_approve(*, version_id: int, by: User, now: datetime, passphrase: str | None = None) -> ModelVersion:
