@@ -13,7 +13,8 @@ from edge_agent.wire.words import StreamKind
 class HoardingJournal(Journal):
     def __init__(self, *args, **kwargs):
         super().__init__(*args, **kwargs)
-        self._hoard = [decode_record(body) for _, body, _ in self._store.rows_after(StreamKind.INSPECTION, 0)]
+        bodies = [body for _, body, _ in self._store.rows_after(StreamKind.INSPECTION, 0)]
+        self._hoard = [(body, decode_record(body)) for body in bodies]
 
 
 if __name__ == "__main__":

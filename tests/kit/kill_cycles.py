@@ -57,8 +57,9 @@ def run_kill_cycles(
         stack.callback(proxy.stop)
         agent = AgentProcess(folder, proxy.url, module=module)
         stack.callback(agent.close)
+        ready_s = [first_life(agent, cloud)]
         with Flapping(proxy, seed=seed) if is_flapping else contextlib.nullcontext():
-            ready_s = _kill_again_and_again(agent, random.Random(seed), kill_count)
+            ready_s += _kill_again_and_again(agent, random.Random(seed), kill_count - 1)
         catch_up(agent, cloud)
     outcome = outcome_of(agent, cloud, seed=seed, ready_s=ready_s, start_s=start_s)
     leave_record(f"F01{'-flapping' if is_flapping else ''}-{module.rpartition('.')[2]}", outcome)
@@ -74,6 +75,14 @@ def with_many_images() -> DesiredState:
         configuration_revision=1,
         configuration=msgspec.Raw(encode(settings)),
     )
+
+
+def first_life(agent: AgentProcess, cloud: FakeCloud) -> float:
+    """Long enough to hear that all images are wanted; then killed. Returns the seconds until it was ready."""
+    ready_s = agent.start()
+    wait_until(lambda: cloud.ledger.images, 60)
+    agent.kill()
+    return ready_s
 
 
 def _kill_again_and_again(agent: AgentProcess, chance: random.Random, kill_count: int) -> list[float]:

@@ -14,7 +14,7 @@ from tests.kit.agents import AgentProcess
 from tests.kit.cloud import FakeCloud
 from tests.kit.disks import CuttableDisk, cuttable_disk
 from tests.kit.fault_records import leave_record
-from tests.kit.kill_cycles import catch_up, outcome_of, with_many_images
+from tests.kit.kill_cycles import catch_up, first_life, outcome_of, with_many_images
 from tests.kit.oracle import Findings, compare, told_from
 
 CUT_AFTER_S = (0.05, 0.35)
@@ -35,6 +35,7 @@ class PowerCuts:
     agreement: Findings = field(default_factory=Findings)
     journal: Findings = field(default_factory=Findings)
     missing_images: list[str] = field(default_factory=list)
+    image_count: int = 0
 
 
 def run_power_cuts(folder: Path, *, seed: int, cut_count: int) -> PowerCuts:
@@ -45,6 +46,7 @@ def run_power_cuts(folder: Path, *, seed: int, cut_count: int) -> PowerCuts:
     with cuttable_disk(device / "data") as disk:
         agent = AgentProcess(device, cloud.url)
         try:
+            first_life(agent, cloud)
             cuts = _cut_again_and_again(agent, disk, random.Random(seed), cut_count)
             catch_up(agent, cloud)
             whole = outcome_of(agent, cloud, seed=seed, ready_s=cuts.ready_s, start_s=start_s)
@@ -63,6 +65,7 @@ def run_power_cuts(folder: Path, *, seed: int, cut_count: int) -> PowerCuts:
         agreement=whole.agreement,
         journal=whole.journal,
         missing_images=whole.missing_images,
+        image_count=whole.image_count,
     )
     leave_record("F02", outcome)
     return outcome

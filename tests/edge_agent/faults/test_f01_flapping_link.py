@@ -18,6 +18,7 @@ def test_fifteen_kills_behind_a_flapping_link_lose_nothing_and_double_nothing(tm
     assert outcome.agreement.are_none, outcome.agreement
     assert outcome.journal.are_none, outcome.journal
     assert outcome.missing_images == []
+    assert outcome.image_count > 0
     assert outcome.told_count > 15
 
 

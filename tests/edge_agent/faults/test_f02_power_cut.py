@@ -16,6 +16,7 @@ def test_eight_power_cuts_lose_nothing_that_was_told(tmp_path):
     assert outcome.agreement.are_none, outcome.agreement
     assert outcome.journal.are_none, outcome.journal
     assert outcome.missing_images == []
+    assert outcome.image_count > 0
     assert outcome.told_count > outcome.cut_count
 
 
