@@ -14,6 +14,7 @@ RIGHTS: dict[str, Right] = {
     "dashboard:overview": Permission.SEE_FLEET,
     "dashboard:overview_main": Permission.SEE_FLEET,
     "dashboard:overview_side": Permission.SEE_FLEET,
+    "dashboard:kiosk_live": Permission.SEE_FLEET,
     "dashboard:nav_entries": SIGNED_IN,
     "dashboard:lines": Permission.SEE_FLEET,
     "dashboard:lines_table": Permission.SEE_FLEET,

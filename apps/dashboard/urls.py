@@ -1,12 +1,13 @@
 from django.urls import URLPattern, path
 
-from apps.dashboard.pages import device, devices, figures, frame, health, overview, places, reports, settings
+from apps.dashboard.pages import device, devices, figures, frame, health, kiosk, overview, places, reports, settings
 
 app_name = "dashboard"
 urlpatterns: list[URLPattern] = [
     path("", overview.overview, name="overview"),
     path("overview/main/", overview.overview_main, name="overview_main"),
     path("overview/side/", overview.overview_side, name="overview_side"),
+    path("kiosk/", kiosk.kiosk_live, name="kiosk_live"),
     path("navigation/", frame.nav_entries, name="nav_entries"),
     path("lines/", overview.lines, name="lines"),
     path("lines/table/", overview.lines_table, name="lines_table"),

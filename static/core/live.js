@@ -83,7 +83,8 @@
     if (!isPaused) { [...waiting].forEach(changed); waiting.clear(); }
   }
 
-  pauseButton.addEventListener("click", togglePause);
+  // The andon wall has no controls.
+  if (pauseButton) pauseButton.addEventListener("click", togglePause);
   document.body.addEventListener("htmx:afterSettle", watch);
   document.body.addEventListener("htmx:afterRequest", (event) => { if (isLost && event.detail.successful) freshAt = new Date(); });
   // A page that is put away needs no server; it catches up when it is looked at again.

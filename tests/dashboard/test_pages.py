@@ -20,7 +20,17 @@ from tests.factories.telemetry import WindowFactory
 
 pytestmark = pytest.mark.django_db
 
-PAGES = ("overview", "overview_main", "overview_side", "nav_entries", "lines", "devices", "devices_table", "settings")
+PAGES = (
+    "overview",
+    "kiosk_live",
+    "overview_main",
+    "overview_side",
+    "nav_entries",
+    "lines",
+    "devices",
+    "devices_table",
+    "settings",
+)
 
 
 def client_of(role: Role, site_id: int | None = None) -> Client:

@@ -15,6 +15,7 @@ from apps.accounts.selectors import scope
 from apps.core.statistics import Proportion, proportion
 from apps.dashboard.addresses import address
 from apps.dashboard.pages.first_run import first_run
+from apps.dashboard.pages.kiosk import kiosk
 from apps.dashboard.pages.lines import LineRow, devices_seen, line_rows
 from apps.dashboard.pages.needs import needs
 from apps.dashboard.pages.people import Asker, asker
@@ -76,6 +77,8 @@ class DefectsPanel:
 
 
 def overview(request: HttpRequest) -> HttpResponse:
+    if request.GET.get("kiosk") == "1":
+        return kiosk(request)
     return render(request, "dashboard/overview.html", {**_main(request), **_side(request)})
 
 
