@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from apps.accounts.models import User
-from apps.rollouts.models import Rollout, RolloutEvent, Stage, Target
+from apps.rollouts.models import GateEvaluation, Rollout, RolloutEvent, Stage, Target
 from apps.rollouts.policy import (
     Candidate,
     GateLimits,
@@ -88,6 +88,8 @@ class RolloutPage:
     stages: list[StageNow]
     targets: list[Target]
     gate: GateNow | None
+    last_gate: GateEvaluation | None
+    """The newest judgement, to show while no gate is being judged."""
     events: list[RolloutEvent]
     buttons: list[Button]
     why_not_approve: str
@@ -110,6 +112,7 @@ def rollout_page(rollout: Rollout, user: User, now: datetime) -> RolloutPage:
         stages=_stages(rollout, targets),
         targets=targets,
         gate=gate,
+        last_gate=None if gate else GateEvaluation.objects.filter(stage__rollout=rollout).order_by("-id").first(),
         events=list(rollout.events.select_related("by").order_by("-id")[:EVENTS_SHOWN]),
         buttons=_buttons(targets, why_not),
         why_not_approve=why_not[Verb.APPROVE],

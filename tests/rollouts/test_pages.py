@@ -169,6 +169,17 @@ def test_the_page_says_in_a_sentence_what_the_rollout_waits_for(client):
     assert "disk full" in page
 
 
+def test_a_rollout_that_ended_shows_its_last_judgement(client):
+    scene = Scene()
+    scene.pass_stage()
+    scene.pass_stage()
+    page = page_of(client, scene)
+    assert scene.rollout.state == RolloutState.COMPLETED
+    assert "Gate: pass" in page
+    assert "2 of 2 devices confirmed" in page
+    assert "The gate opens" not in page
+
+
 @pytest.mark.parametrize(("verb", "state"), [("pause", "paused"), ("stop", "stopped"), ("roll_back", "returning")])
 def test_each_verb_acts_by_its_button(client, verb, state):
     scene = Scene()
