@@ -5,6 +5,8 @@ import struct
 import cv2
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from edge_agent.contract.preprocessing import IMAGE_PIXELS_MAX, NotAnImage, decode, size_from_header, to_tensor
 from edge_agent.wire.manifest import ColourOrder, Layout, PreprocessingSpec, ResizeKernel, ResizeMode
@@ -141,3 +143,36 @@ def test_random_damage_gives_pixels_or_a_refusal_and_nothing_else():
                 assert decode(bytes(damaged)).dtype == np.uint8
             except NotAnImage:
                 continue
+
+
+def computed_per_pixel(pixels, wanted_spec):
+    """The promise of `to_tensor` written out: every pixel in float32."""
+    ordered = pixels[:, :, ::-1] if wanted_spec.colour_order is ColourOrder.RGB else pixels
+    if wanted_spec.colour_order is ColourOrder.GREY:
+        ordered = cv2.cvtColor(pixels, cv2.COLOR_BGR2GRAY)[:, :, np.newaxis]
+    mean, std = (np.array(numbers[: ordered.shape[2]], np.float32) for numbers in (wanted_spec.mean, wanted_spec.std))
+    values = (ordered.astype(np.float32) * np.float32(wanted_spec.scale) - mean) / std
+    return (values.transpose(2, 0, 1) if wanted_spec.layout is Layout.NCHW else values)[np.newaxis]
+
+
+triples = st.tuples(*[st.floats(-300, 300, width=32)] * 3)
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    size=st.tuples(st.integers(1, 20), st.integers(1, 20)),
+    scale=st.floats(-4, 4),
+    mean=triples,
+    std=triples.filter(all),
+    colour_order=st.sampled_from(ColourOrder),
+    layout=st.sampled_from(Layout),
+    seed=st.integers(0, 2**32 - 1),
+)
+def test_every_value_is_to_the_bit_what_it_is_when_computed_per_pixel(size, seed, **fields):
+    pixels = np.random.default_rng(seed).integers(0, 256, (*size, 3), dtype=np.uint8)
+    one = PreprocessingSpec(height_px=size[0], width_px=size[1], **fields)
+    with np.errstate(over="ignore"):
+        tensor, wanted = to_tensor(pixels, one), computed_per_pixel(pixels, one)
+    assert tensor.flags.c_contiguous
+    assert tensor.shape == wanted.shape
+    assert tensor.tobytes() == wanted.tobytes()
