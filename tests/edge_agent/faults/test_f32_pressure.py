@@ -196,7 +196,7 @@ def test_a_journal_that_never_reopens_is_caught_as_wedged(tmp_path):
     journal._reopen = lambda: None
     hurt_files(tmp_path)
     with pytest.raises(AssertionError, match="wedged"):
-        seconds_until_taken(journal, limit_s=5)
+        seconds_until_taken(journal, limit_s=4)
     journal.close()
 
 
