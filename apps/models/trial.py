@@ -8,10 +8,16 @@ import ctypes
 import json
 import resource
 import sys
-from pathlib import Path
+from pathlib import Path, PurePath
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from edge_agent.contract.engines import Engine
+    from edge_agent.contract.package import Package
 
 MEMORY_BYTES_MAX = 8 * 1024**3
 CPU_S_MAX = 100
+_ONNX_ENGINE = "onnxruntime"
 _CLONE_NEWUSER, _CLONE_NEWNET = 0x10000000, 0x40000000
 
 
@@ -23,8 +29,8 @@ def main() -> int:
 
 def verdict(package_file: Path) -> tuple[str, str]:
     """("", what was measured) when the package works, else its stable code and a sentence."""
-    from apps.models.graph import GraphRefused, require_plain_graph
-    from edge_agent.contract.engines import EngineError, OnnxEngine
+    from apps.models.graph import GraphRefused
+    from edge_agent.contract.engines import EngineError, EngineUnavailable
     from edge_agent.contract.package import PackageRefused, open_package
     from edge_agent.contract.parity import GoldenBroken, check_parity, package_steps, read_golden
 
@@ -32,15 +38,15 @@ def verdict(package_file: Path) -> tuple[str, str]:
         with package_file.open("rb") as stream:
             package = open_package(stream)
             manifest = package.manifest
-            model = b"".join(package.pieces(manifest.model_file))
+            engine = _opened(package)
             golden = read_golden(b"".join(package.pieces(manifest.golden.file)))
-        require_plain_graph(model)
-        engine = OnnxEngine(model, input_name=manifest.input_name, output_name=manifest.output_name)
         report = check_parity(golden, manifest=manifest, steps=package_steps(manifest, engine))
     except (PackageRefused, GraphRefused) as exc:
         return exc.code, exc.text
     except GoldenBroken as exc:
         return "golden_broken", str(exc)
+    except EngineUnavailable as exc:
+        return "engine_missing", str(exc)[:300]
     except EngineError as exc:
         return "model_broken", str(exc)[:300]
     except ValueError as exc:  # a preprocessing that contradicts itself
@@ -50,6 +56,31 @@ def verdict(package_file: Path) -> tuple[str, str]:
     if report.diverged is not None:
         return "golden_mismatch", f"On its golden frames the model differs at the stage {report.diverged}."
     return "", f"{report.frame_count} golden frames agree; largest difference {report.score_max_difference:.1e}"
+
+
+def _opened(package: "Package") -> "Engine":
+    """The engine that devices will use, with the package's model. Raises EngineError, GraphRefused."""
+    import msgspec
+
+    from apps.models.graph import require_plain_graph
+    from edge_agent.contract.engines import open_engine
+
+    manifest = package.manifest
+    model = b"".join(package.pieces(manifest.model_file))
+    if _is_onnx(manifest.compatibility.engine, model):
+        require_plain_graph(model)
+    if manifest.compatibility.engine.startswith(_ONNX_ENGINE):
+        # The server has no GPU; the graph is the same on each provider, and the device's own trial uses the real one.
+        on_cpu = msgspec.structs.replace(manifest.compatibility, engine=_ONNX_ENGINE)
+        manifest = msgspec.structs.replace(manifest, compatibility=on_cpu)
+    weights_file = PurePath(manifest.model_file).with_suffix(".bin").name
+    weights = b"".join(package.pieces(weights_file)) if weights_file in manifest.files else b""
+    return open_engine(manifest, model, weights=weights)
+
+
+def _is_onnx(engine: str, model: bytes) -> bool:
+    """OpenVINO goes by the content, not by the name: XML is its own format, all else it would read as ONNX."""
+    return engine.startswith(_ONNX_ENGINE) or (engine == "openvino" and not model.lstrip().startswith(b"<"))
 
 
 def _confine() -> None:

@@ -13,11 +13,20 @@ RUNTIMES: dict[str, Runtime] = {
 
 
 def open_engine(
-    manifest: Manifest, model: Path | bytes, *, threads: int = 1, cache_folder: Path | None = None
+    manifest: Manifest,
+    model: Path | bytes,
+    *,
+    threads: int = 1,
+    cache_folder: Path | None = None,
+    weights: bytes = b"",
 ) -> Engine:
     """The engine that the package names, with `model` loaded. Raises EngineError; never another engine instead."""
     wanted = Wanted(
-        input_name=manifest.input_name, output_name=manifest.output_name, threads=threads, cache_folder=cache_folder
+        input_name=manifest.input_name,
+        output_name=manifest.output_name,
+        threads=threads,
+        cache_folder=cache_folder,
+        weights=weights,
     )
     return runtime_of(manifest.compatibility.engine).open(model, wanted)
 

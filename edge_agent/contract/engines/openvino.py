@@ -22,9 +22,11 @@ _STEADY = {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_PRECISION_HINT": "f32"}
 class OpenVinoEngine:
     """OpenVINO on the CPU."""
 
-    def __init__(self, model: Path | bytes, *, input_name: str, output_name: str, threads: int = 1) -> None:
+    def __init__(
+        self, model: Path | bytes, *, input_name: str, output_name: str, threads: int = 1, weights: bytes = b""
+    ) -> None:
         """Raises ModelBroken when the model cannot be loaded or lacks a name, EngineUnavailable without runtime."""
-        compiled = _compiled(model, threads)
+        compiled = _compiled(model, weights, threads)
         inputs = [port.get_any_name() for port in compiled.inputs]
         outputs = [name for port in compiled.outputs for name in port.get_names()]
         require_names(inputs, outputs, input_name=input_name, output_name=output_name)
@@ -44,14 +46,14 @@ class OpenVinoEngine:
         self._request = None
 
 
-def _compiled(model: Path | bytes, threads: int) -> Any:
+def _compiled(model: Path | bytes, weights: bytes, threads: int) -> Any:
     try:
         import openvino
     except ImportError as exc:
         raise EngineUnavailable(CPU.missing_text) from exc
     core = openvino.Core()
     try:
-        read = core.read_model(model if isinstance(model, bytes) else str(model))
+        read = core.read_model(model, weights) if isinstance(model, bytes) else core.read_model(str(model))
         compiled = core.compile_model(read, _DEVICE, {**_STEADY, "INFERENCE_NUM_THREADS": threads})
     except Exception as exc:  # the runtime's errors share no base class
         raise ModelBroken(f"The model cannot be loaded: {exc}") from exc
@@ -62,7 +64,13 @@ def _compiled(model: Path | bytes, threads: int) -> Any:
 
 
 def _opened(model: Path | bytes, wanted: Wanted) -> Engine:
-    return OpenVinoEngine(model, input_name=wanted.input_name, output_name=wanted.output_name, threads=wanted.threads)
+    return OpenVinoEngine(
+        model,
+        input_name=wanted.input_name,
+        output_name=wanted.output_name,
+        threads=wanted.threads,
+        weights=wanted.weights,
+    )
 
 
 CPU = Runtime(

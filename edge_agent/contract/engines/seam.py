@@ -45,12 +45,14 @@ class Wanted:
 
     threads: inside the runtime; one keeps the line's timing steady.
     cache_folder: where a runtime that compiles for this machine may keep the result; None: it compiles at each start.
+    weights: of a model given as bytes whose format keeps them in a second file; empty: it has none.
     """
 
     input_name: str
     output_name: str
     threads: int = 1
     cache_folder: Path | None = None
+    weights: bytes = b""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
