@@ -6,7 +6,15 @@ from apps.devices import services
 from apps.gateway import asgi
 
 CODE = re.compile(r'(?:Refused\(\s*\d+,\s*|code\s*=\s*)"([a-z_]+)"')
-NOT_FOR_DEVICES = {"name_taken", "device_not_enrolled"}
+NOT_FOR_DEVICES = {
+    "arguments_too_long",
+    "device_not_enrolled",
+    "line_unknown",
+    "name_taken",
+    "site_unknown",
+    "unknown_time_zone",
+}
+"""What the same services answer to people."""
 
 
 def test_every_refusal_that_a_device_may_hear_is_in_the_table():

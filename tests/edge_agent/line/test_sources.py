@@ -104,12 +104,13 @@ class _SnapshotHandler(http.server.BaseHTTPRequestHandler):
     def do_GET(self):
         self.server.headers_seen.append(dict(self.headers, path=self.path))
         self.server.hang.wait(10)
+        body = self.server.body  # taken once: the test sets the next one while the last one is being sent
         with contextlib.suppress(OSError):
             self.send_response(self.server.status)
             self.send_header("Location", "http://127.0.0.1:9/")
-            self.send_header("Content-Length", str(len(self.server.body)))
+            self.send_header("Content-Length", str(len(body)))
             self.end_headers()
-            self.wfile.write(self.server.body)
+            self.wfile.write(body)
 
     def log_message(self, *args):
         pass
