@@ -71,7 +71,7 @@ class ShownFacts:
     is_throttled: bool = False
     item_count: int = 0
     cannot_judge_count: int = 0
-    """Of the last ten minutes."""
+    """Of the last ten minutes, without the items that came by while no model ran."""
 
 
 @dataclass(frozen=True, slots=True)

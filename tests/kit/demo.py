@@ -22,7 +22,7 @@ OURS = ("DATABASE_URL", "REDIS_URL", "DJANGO_SETTINGS_MODULE", "HYBRIDAI_DATA")
 class Demo:
     """A running `manage.py demo`, its people, and its programs by name."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, good: int = 420, cracked: int = 180) -> None:
         self.data_dir = folder / "data"
         site_port, gateway_port = _free_ports(2)
         self.url = f"http://127.0.0.1:{site_port}"
@@ -33,7 +33,7 @@ class Demo:
             "HYBRIDAI_SILENT_AFTER_S": "8",
             "HYBRIDAI_CHECKIN_INTERVAL_S": "2",
         }
-        pictures = write_cells(folder / "cells", good=420, cracked=180)
+        pictures = write_cells(folder / "cells", good=good, cracked=cracked)
         argv = ["manage.py", "demo", "--images", str(pictures), "--recipe", "small_cnn"]
         self.run = Run(self.data_dir, argv, self.env)
 

@@ -29,7 +29,7 @@ def _crack(picture: NDArray[np.float64], rng: np.random.Generator) -> None:
         angle += rng.normal(0, 0.5)
         end = point + rng.uniform(10, 22) * np.array([np.cos(angle), np.sin(angle)])
         ends = [(int(x), int(y)) for x, y in (point, end)]
-        cv2.line(picture, ends[0], ends[1], float(rng.uniform(15, 100)), int(rng.integers(2, 4)))
+        cv2.line(picture, ends[0], ends[1], float(rng.uniform(10, 60)), int(rng.integers(4, 7)))
         point = end
 
 

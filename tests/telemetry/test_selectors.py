@@ -71,6 +71,18 @@ def test_a_device_now_sums_its_last_ten_minutes():
     assert now.shown is Shown.INSPECTING
 
 
+def test_a_device_whose_first_model_just_arrived_is_not_blamed_for_the_time_before():
+    device = DeviceFactory()
+    DeviceFactsFactory(device=device, last_seen_at=NOW, last_item_at=NOW, active_digest="a" * 64)
+    idle = {"model_digest": None, "verdict_counts": {"cannot_judge": 300}}
+    WindowFactory(device=device, start=NOW - timedelta(minutes=3), **idle)
+    WindowFactory(device=device, start=NOW - timedelta(minutes=1), verdict_counts={"ok": 70, "cannot_judge": 2})
+    now = selectors.device_now(device_id=device.pk, now=NOW)
+    assert (now.shown, now.recent.no_model_count) == (Shown.INSPECTING, 300)
+    WindowFactory(device=device, start=NOW - timedelta(seconds=30), verdict_counts={"cannot_judge": 70})
+    assert selectors.device_now(device_id=device.pk, now=NOW).shown is Shown.DEGRADED
+
+
 def test_what_is_caught_up_after_an_outage_is_not_now():
     device = DeviceFactory()
     WindowFactory(device=device, start=NOW - timedelta(hours=5), arrived_at=NOW)

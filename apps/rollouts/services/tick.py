@@ -86,7 +86,8 @@ def _step(rollout: Rollout, plan: Plan, now: datetime) -> bool:
         return False
     if stage.state == StageState.WAITING:
         stage_move(stage, StageState.DEPLOYING, started_at=now)
-        note(rollout, now, f"Stage {stage.number} begins with {stage.targets.count()} devices.")
+        count = stage.targets.count()
+        note(rollout, now, f"Stage {stage.number} begins with {count} device{'' if count == 1 else 's'}.")
     offer_pending(rollout, stage.number, now)
     desire_again(rollout, now)
     targets_time_out(rollout, plan, now)

@@ -47,6 +47,8 @@ class Recent:
     ok_count: int = 0
     defect_count: int = 0
     cannot_judge_count: int = 0
+    no_model_count: int = 0
+    """Of the items that could not be judged, those that came by while no model ran."""
     items_per_min: float = 0.0
     infer: Latency = NO_ITEMS
     total: Latency = NO_ITEMS
@@ -133,8 +135,9 @@ def _shown(device: Device, facts: DeviceFacts, recent: Recent, now: datetime) ->
         configuration_refused=facts.configuration_refused,
         disk_used_ratio=health.get("disk_used_ratio"),
         is_throttled=bool(health.get("is_throttled")),
-        item_count=recent.item_count,
-        cannot_judge_count=recent.cannot_judge_count,
+        # That it had no model minutes ago says nothing against the one that runs now.
+        item_count=recent.item_count - recent.no_model_count,
+        cannot_judge_count=recent.cannot_judge_count - recent.no_model_count,
     )
     return shown_state(shown, now, settings.SILENT_AFTER_S)
 
@@ -159,6 +162,7 @@ def _recent_of(rows: list[Window]) -> Recent:
         ok_count=ok,
         defect_count=defect,
         cannot_judge_count=cannot_judge,
+        no_model_count=_sum([row for row in rows if row.model_digest is None], "cannot_judge"),
         items_per_min=(ok + defect + cannot_judge) / minutes,
         infer=latency_of(row.infer_sketch for row in rows),
         total=latency_of(row.total_sketch for row in rows),
