@@ -46,6 +46,15 @@ class ModbusConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     timeout_s: Seconds = 1.0
 
 
+class QualityConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Whether pictures that this camera's good ones say cannot be judged are held (docs/contract.md)."""
+
+    enabled: bool | None = None
+    """None: for every kind of camera but `replay`, whose folder may show anything."""
+    frames_wanted: Annotated[int, msgspec.Meta(ge=30, le=10_000)] = 200
+    """How many of the first good pictures of a product are learned."""
+
+
 class CameraConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="kind"):
     """What all cameras have. name: told in logs and on the local page; empty: its kind and place in the file."""
 
@@ -56,6 +65,7 @@ class CameraConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     lot: str = ""
     signal: ModbusConfig | None = None
     """Without one the device inspects at its own beat."""
+    quality: QualityConfig = QualityConfig()
 
 
 class ReplayConfig(CameraConfig, frozen=True, kw_only=True, forbid_unknown_fields=True, tag="replay"):

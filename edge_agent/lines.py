@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from edge_agent.clock import Clock
-from edge_agent.config import AnyCamera, Config, ModbusConfig, OutputConfig, OutputKind
+from edge_agent.config import AnyCamera, Config, ModbusConfig, OutputConfig, OutputKind, ReplayConfig, VideoConfig
 from edge_agent.journal import Journal, JournalError
 from edge_agent.line.cameras.choice import camera_of
 from edge_agent.line.cameras.replay import ReplayCamera
@@ -15,6 +15,8 @@ from edge_agent.line.outputs import LinesOutput, LogOutput, Output, SeveralOutpu
 from edge_agent.line.queued import QueuedOutput
 from edge_agent.line.signal_port import LineSignal
 from edge_agent.line.webhook import WebhookSender
+from edge_agent.pipeline.baselines import Baselines
+from edge_agent.pipeline.camera_watch import CameraWatch
 from edge_agent.pipeline.judging import ModelSlots, Turn
 from edge_agent.pipeline.loop import InspectionLoop, LineParts
 from edge_agent.pipeline.onlookers import Onlooker
@@ -24,19 +26,21 @@ from edge_agent.wire.configuration import Configuration
 from edge_agent.wire.records import Alarm
 from edge_agent.wire.words import AlarmCode
 
+QUALITY_FOLDER = "quality"
 ANSWER_MARGIN_S = 0.05
 """What a verdict may be late before the controller is answered CANNOT JUDGE instead: the disk's least share."""
 
 
 @dataclass(frozen=True, slots=True)
 class Station:
-    """One camera with its line. signal: None where the device inspects at its own beat."""
+    """One camera with its line. signal: None where the device inspects at its own beat. watch: None: not watched."""
 
     name: str
     line: str
     camera: ReplayCamera | SupervisedCamera
     loop: InspectionLoop
     signal: LineSignal | None
+    watch: CameraWatch | None = None
 
     @property
     def fault(self) -> str:
@@ -66,6 +70,9 @@ class Lines:
         self._default_line = config.line.name or default_line
         self._seed = seed
         self._shared = shared
+        self._baselines = None
+        if any(map(_is_watched, config.all_cameras)):
+            self._baselines = Baselines(config.data_folder / QUALITY_FOLDER)
         self.outputs = self._queued_outputs()
         self._told = [_output(config.output), *self.outputs]
         self.stations = [
@@ -78,18 +85,25 @@ class Lines:
         found: list[Part] = [station.loop for station in self.stations]
         found += [station.camera for station in self.stations if isinstance(station.camera, SupervisedCamera)]
         found += [station.signal for station in self.stations if station.signal]
+        found += [self._baselines] if self._baselines else []
         return [*found, *self.outputs]
 
     def _station(self, config: AnyCamera, name: str) -> Station:
         camera = camera_of(config, name, self._shared.clock)
         signal = self._signal(config.signal, name) if config.signal else None
+        watch = self._watch(config, name)
         line = config.line or self._default_line
         loop = InspectionLoop(
-            self._line_parts(camera, signal), self._facts(line), self._shared.clock, name=f"inspect-{name}"
+            self._line_parts(camera, signal, watch),
+            self._facts(line),
+            self._shared.clock,
+            name=f"inspect-{name}",
         )
-        return Station(name=name, line=line, camera=camera, loop=loop, signal=signal)
+        return Station(name=name, line=line, camera=camera, loop=loop, signal=signal, watch=watch)
 
-    def _line_parts(self, camera: ReplayCamera | SupervisedCamera, signal: LineSignal | None) -> LineParts:
+    def _line_parts(
+        self, camera: ReplayCamera | SupervisedCamera, signal: LineSignal | None, watch: CameraWatch | None
+    ) -> LineParts:
         shared = self._shared
         # The controller hears first: it holds the part.
         outputs: list[Output] = [signal, *self._told] if signal else self._told
@@ -101,9 +115,21 @@ class Lines:
             configuration=shared.configuration,
             is_time_trusted=shared.is_time_trusted,
             pace=signal,
+            watch=watch,
             turn=shared.turn,
             collection=shared.collection,
             onlookers=shared.onlookers,
+        )
+
+    def _watch(self, config: AnyCamera, name: str) -> CameraWatch | None:
+        if self._baselines is None or not _is_watched(config):
+            return None
+        return CameraWatch(
+            name,
+            self._baselines,
+            report=self._alarm(AlarmCode.CAMERA_MAINTENANCE),
+            may_repeat=isinstance(config, ReplayConfig | VideoConfig),
+            frames_wanted=config.quality.frames_wanted,
         )
 
     def _facts(self, line: str) -> LineFacts:
@@ -149,6 +175,11 @@ class Lines:
                 return
 
         return report
+
+
+def _is_watched(config: AnyCamera) -> bool:
+    enabled = config.quality.enabled
+    return not isinstance(config, ReplayConfig) if enabled is None else enabled
 
 
 def _output(config: OutputConfig) -> Output:

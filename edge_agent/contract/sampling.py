@@ -11,10 +11,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from edge_agent.contract.decision import is_low_confidence
-from edge_agent.wire.words import CannotJudge, FlagReason, Verdict
+from edge_agent.wire.words import CAMERA_FAULTS, CannotJudge, FlagReason, Verdict
 
 RANDOM_SHARE_OF_BUDGET = 0.25
 """What the random slice may take of the hourly budget; the rest is for the uncertain."""
+CAMERA_SHARE_OF_BUDGET = 0.05
+"""What images of a camera's own fault may take of it: after the first few they all show the same dirt."""
 HOUR_S = 3600.0
 DAY_S = 86_400.0
 
@@ -78,6 +80,7 @@ class ImageBudget:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._images_in_hour = Purse(HOUR_S)
+        self._camera_faults_in_hour = Purse(HOUR_S)
         self._bytes_in_hour = Purse(HOUR_S)
         self._bytes_in_day = Purse(DAY_S)
         self._labels_in_day = Purse(DAY_S)
@@ -87,6 +90,12 @@ class ImageBudget:
         limit = _share(images_per_hour, is_random=is_random)
         with self._lock:
             return _take(self._images_in_hour, is_random, 1, limit=limit, now_s=now_s)
+
+    def is_camera_fault_taken(self, *, images_per_hour: int, now_s: float) -> bool:
+        """Take one of the hour's images of faulty cameras, at least one. False: there were enough."""
+        limit = max(1, round(images_per_hour * CAMERA_SHARE_OF_BUDGET))
+        with self._lock:
+            return _take(self._camera_faults_in_hour, "", 1, limit=limit, now_s=now_s)
 
     def is_label_taken(self, label: str, *, quota: int, now_s: float) -> bool:
         """Take one of the day's images of this class. False: its quota is used up."""
@@ -145,6 +154,10 @@ def select(
 
 def _certain_reason(judged: JudgedItem, policy: SamplingPolicy, budget: ImageBudget, now_s: float) -> FlagReason | None:
     doubt = _doubt(judged, policy.low_confidence_band_ratio)
+    if judged.cannot_judge in CAMERA_FAULTS and not budget.is_camera_fault_taken(
+        images_per_hour=policy.images_per_hour, now_s=now_s
+    ):
+        return None
     if doubt and budget.is_taken(is_random=False, images_per_hour=policy.images_per_hour, now_s=now_s):
         return doubt
     quota = policy.class_quota_per_day.get(judged.label, 0) if judged.label else 0

@@ -14,15 +14,15 @@ from edge_agent.clock import Clock
 from edge_agent.journal import Backlog, ImageFile, JournalError, Ticket
 from edge_agent.line.camera import BadFrame, Camera, CameraFault, Part, PartNames
 from edge_agent.line.outputs import Output, Told
-from edge_agent.pipeline.judging import ModelSlots, Turn, without_verdict
+from edge_agent.pipeline.judging import JudgingModel, ModelSlots, Turn, without_verdict
 from edge_agent.pipeline.onlookers import Onlooker, Seen
 from edge_agent.pipeline.pace import Pace, TaktPace
 from edge_agent.pipeline.results import Collection, ImageChooser, Inspected, KeptImage, LineFacts, result_of
-from edge_agent.values import ItemObservation
+from edge_agent.values import Frame, ItemObservation, Judgement
 from edge_agent.windows import WindowSum
 from edge_agent.wire.configuration import Configuration
 from edge_agent.wire.records import Alarm, Record, Result
-from edge_agent.wire.words import AlarmCode, CannotJudge
+from edge_agent.wire.words import CAMERA_FAULTS, AlarmCode, CannotJudge
 
 logger = logging.getLogger(__name__)
 
@@ -38,6 +38,12 @@ class Recorder(Protocol):
     def backlog(self) -> Backlog: ...
 
 
+class FrameWatch(Protocol):
+    def reason_to_hold(self, frame: Frame) -> CannotJudge | None:
+        """Why no model should be asked about this frame; None: it may be. Waits for nothing."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class LineParts:
     camera: Camera
@@ -50,6 +56,8 @@ class LineParts:
     """False while the wall clock is known to be wrong; the stamps are then marked, and the order stays the numbers'."""
     pace: Pace | None = None
     """None: the configured takt."""
+    watch: FrameWatch | None = None
+    """None: whatever is a picture at all is judged."""
     turn: Turn = field(default_factory=Turn)
     """Shared by the cameras that share a model."""
     collection: Collection = field(default_factory=Collection)
@@ -116,14 +124,22 @@ class InspectionLoop:
         except BadFrame as exc:
             logger.warning("bad_frame item=%s reason=%s", exc.part.item, exc)
             return self._without_picture(exc.part, start_s)
-        judgement = self._parts.turn.judged(
+        judgement = self._judgement(model, frame, settings, start_s)
+        part = Part(item=frame.item, product=frame.product, lot=frame.lot, source=frame.source)
+        return Inspected(part, frame, frame.captured_ms, model, judgement, self._since_ms(start_s))
+
+    def _judgement(
+        self, model: JudgingModel | None, frame: Frame, settings: Configuration, start_s: float
+    ) -> Judgement:
+        reason = self._parts.watch.reason_to_hold(frame) if self._parts.watch else None
+        if reason is not None:
+            return without_verdict(reason)
+        return self._parts.turn.judged(
             model,
             frame,
             settings.inspection.threshold_ratio,
             wait_s=start_s + settings.inspection.deadline_ms / 1000 - self._clock.monotonic_s(),
         )
-        part = Part(item=frame.item, product=frame.product, lot=frame.lot, source=frame.source)
-        return Inspected(part, frame, frame.captured_ms, model, judgement, self._since_ms(start_s))
 
     def _without_picture(self, part: Part, start_s: float) -> Inspected:
         judgement = without_verdict(CannotJudge.BAD_FRAME)
@@ -174,7 +190,8 @@ class InspectionLoop:
             onlooker.saw(seen)
 
     def _observe(self, inspected: Inspected) -> None:
-        if inspected.model is None:
+        # A version on probation must not fail for a camera that somebody knocked.
+        if inspected.model is None or inspected.judgement.cannot_judge in CAMERA_FAULTS:
             return
         observation = ItemObservation(
             digest=inspected.model.digest,

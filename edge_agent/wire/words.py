@@ -33,6 +33,21 @@ class CannotJudge(StrEnum):
     SIGNAL_GAP = "signal_gap"
 
 
+CAMERA_FAULTS = frozenset(
+    {
+        CannotJudge.BLURRED,
+        CannotJudge.UNDEREXPOSED,
+        CannotJudge.OVEREXPOSED,
+        CannotJudge.GLARE,
+        CannotJudge.OCCLUDED,
+        CannotJudge.SHIFTED,
+        CannotJudge.FROZEN,
+        CannotJudge.NOISY,
+    }
+)
+"""What is wrong with the camera and not with the part or the model."""
+
+
 class FlagReason(StrEnum):
     """Why an item's image was kept for people."""
 
@@ -110,6 +125,7 @@ class AlarmCode(StrEnum):
     STORAGE_FULL = "storage_full"
     JOURNAL_DAMAGED = "journal_damaged"
     CAMERA_FAULT = "camera_fault"
+    CAMERA_MAINTENANCE = "camera_maintenance"
     LINE_SIGNAL_FAULT = "line_signal_fault"
     OUTPUT_DROPPED = "output_dropped"
     ENGINE_FAULT = "engine_fault"

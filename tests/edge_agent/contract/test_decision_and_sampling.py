@@ -75,3 +75,13 @@ def test_the_budget_ends_with_the_hour_and_doubt_never_starves_the_random_slice(
     assert reasons.count(FlagReason.LOW_CONFIDENCE) == 3
     assert reasons.count(FlagReason.RANDOM_SAMPLE) == 1
     assert select(judged(score=0.45), limits, budget, now_s=1 + HOUR_S) is not None
+
+
+def test_a_faulty_camera_gets_a_twentieth_of_the_budget_and_leaves_the_rest_to_doubt():
+    budget, limits = ImageBudget(), policy(images_per_hour=100, random_sample_ratio=0.0)
+    dirty = {"score": None, "verdict": Verdict.CANNOT_JUDGE, "cannot_judge": CannotJudge.OCCLUDED}
+    held = [select(judged(f"h{n}", **dirty), limits, budget, now_s=1) for n in range(1000)]
+    assert sum(one is not None for one in held) == 5
+    doubted = [select(judged(f"d{n}", score=0.45), limits, budget, now_s=1) for n in range(100)]
+    assert sum(one is not None for one in doubted) == 70
+    assert select(judged(**dirty), limits, budget, now_s=1 + HOUR_S).reason is FlagReason.CANNOT_JUDGE
