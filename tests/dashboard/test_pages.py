@@ -130,6 +130,11 @@ def test_the_device_page_shows_latency_beside_its_limits(admin, plant):
     assert "cells 12" in page
 
 
+def test_the_device_page_says_which_items_no_model_saw(admin, plant):
+    page = text_of(admin.get(reverse("dashboard:device", args=[plant.devices[4].pk])))
+    assert "225 cannot judge, 225 of them without a model" in page
+
+
 @pytest.mark.parametrize("number", range(6))
 def test_the_device_page_has_every_state(admin, plant, number):
     text_of(admin.get(reverse("dashboard:device", args=[plant.devices[number].pk])))

@@ -42,7 +42,7 @@ def test_the_manager_watches_the_factory_come_to_life_without_a_reload(demo, bro
     with signed_in(browser, demo, "manager") as page:
         page.evaluate("window.sameDocument = true")
         expect(page.get_by_text("Your first model is on its way")).to_be_visible()
-        expect(page.get_by_text("Could not judge").first).to_be_visible(timeout=TRAINED_MS)
+        expect(page.get_by_text("Has no model and can judge nothing").first).to_be_visible(timeout=TRAINED_MS)
         expect(tile(page, "updating")).not_to_have_text("0", timeout=TRAINED_MS)
         expect(page.get_by_role("row", name=re.compile("Line B1")).get_by_text("cells 1")).to_be_visible(
             timeout=ROLLED_OUT_MS

@@ -114,10 +114,11 @@ class Plant:
         step = {
             "at_ms": at_ms, "target_id": 0, "version_digest": self.new.digest, "running_digest": self.old.digest,
         }  # fmt: skip
+        steps = (UpdateState.DOWNLOADING, UpdateState.PROBATION) if device == self.devices[0] else ()
         control = Journal(StreamKind.CONTROL).write(
-            ConfigurationReported(at_ms=at_ms, revision=1, is_applied=True),
+            ConfigurationReported(at_ms=at_ms, revision=0, is_applied=True),
             Alarm(at_ms=at_ms, code=AlarmCode.CAMERA_FAULT, text="no frame for 3.2 s"),
-            *(UpdateStep(**step, state=state) for state in (UpdateState.DOWNLOADING, UpdateState.PROBATION)),
+            *(UpdateStep(**step, state=state) for state in steps),
         )
         batches_store(received=[journal.received(device), control.received(device)], now=self.now)
 
