@@ -17,7 +17,7 @@ from edge_agent.pipeline.onlookers import Seen
 from edge_agent.values import Judgement
 from edge_agent.wire.configuration import Configuration
 from edge_agent.wire.records import Record, ShadowWindow
-from edge_agent.wire.words import CannotJudge
+from edge_agent.wire.words import CAMERA_FAULTS, CannotJudge
 
 logger = logging.getLogger(__name__)
 
@@ -104,6 +104,9 @@ class Shadow:
     def saw(self, seen: Seen) -> None:
         candidate = self.candidate
         if candidate is None or seen.frame is None or seen.digest is None or seen.digest == candidate.digest:
+            return
+        if seen.judgement.cannot_judge in CAMERA_FAULTS:
+            # The active model was not asked, so there is nothing to compare with.
             return
         reason = self._shed_reason(seen)
         with self._lock:

@@ -1,5 +1,7 @@
 """A candidate looks on: what both said is summed, and the line's time is never taken."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -10,7 +12,7 @@ from edge_agent.pipeline.shadow import Shadow, ShadowBudget
 from edge_agent.values import Frame, Judgement
 from edge_agent.wire.codec import decode_record, encode
 from edge_agent.wire.configuration import Configuration
-from edge_agent.wire.words import Verdict
+from edge_agent.wire.words import CannotJudge, Verdict
 from tests.kit.handclock import HandClock
 
 ACTIVE, CANDIDATE = "a" * 64, "c" * 64
@@ -151,3 +153,12 @@ def test_the_active_version_is_not_compared_with_itself():
     world.clock.turn(60)
     world.shadow.work()
     assert world.journal.windows == []
+
+
+def test_a_picture_that_the_camera_spoilt_is_not_compared():
+    world = World()
+    item = seen(1)
+    for reason in (CannotJudge.OCCLUDED, None):
+        world.shadow.saw(replace(item, judgement=replace(item.judgement, cannot_judge=reason)))
+        world.shadow.work()
+        assert (world.candidate.used_s > 0) is (reason is None)
