@@ -11,7 +11,7 @@
   const pauseButton = document.getElementById("pause-live");
   const zone = document.body.dataset.zone || undefined;
   const format = new Intl.DateTimeFormat("en-GB", { hour: "2-digit", minute: "2-digit", second: "2-digit", timeZone: zone });
-  const waiting = new Set(), due = new Set();
+  const waiting = new Set(), due = new Set(), again = new Set();
   let socket = null, lastBeat = performance.now(), freshAt = new Date(), isPaused = false, isLost = false, retryS = RETRY_MIN_S;
 
   const sections = () => [...document.querySelectorAll("[data-topic]")];
@@ -22,6 +22,8 @@
   function refresh(section) {
     // Nobody's half-typed text is swapped away: the section waits until the field is left.
     if (isEdited(section)) { document.activeElement.addEventListener("blur", () => refresh(section), { once: true }); return; }
+    // What changes while the fragment is being fetched may not be in it, and the swap removes who waited: ask again after.
+    if (section.classList.contains("htmx-request")) { again.add(section.id); return; }
     if (section.hasAttribute("hx-get")) window.htmx.trigger(section, "refresh");
     section.dispatchEvent(new CustomEvent("live:changed", { bubbles: true }));
   }
@@ -86,6 +88,11 @@
   // The andon wall has no controls.
   if (pauseButton) pauseButton.addEventListener("click", togglePause);
   document.body.addEventListener("htmx:afterSettle", watch);
+  document.body.addEventListener("htmx:afterSettle", () => {
+    const ids = [...again];
+    again.clear();
+    ids.map((id) => document.getElementById(id)).filter(Boolean).forEach(refreshSoon);
+  });
   document.body.addEventListener("htmx:afterRequest", (event) => { if (isLost && event.detail.successful) freshAt = new Date(); });
   // A page that is put away needs no server; it catches up when it is looked at again.
   document.addEventListener("visibilitychange", () => { if (!document.hidden && !isPaused) sections().forEach(refresh); });
