@@ -117,6 +117,34 @@ class GenicamConfig(SupervisedConfig, frozen=True, kw_only=True, forbid_unknown_
     """Empty: the first camera that the producer finds."""
 
 
+class SensorConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="kind"):
+    """What all sensors have. name and line: as for a camera."""
+
+    name: str = ""
+    line: str = ""
+    product: str = ""
+    lot: str = ""
+    seed: int = 0
+    signal: ModbusConfig | None = None
+    """Without one the device inspects at its own beat."""
+
+
+class CsvSensorConfig(SensorConfig, frozen=True, kw_only=True, forbid_unknown_fields=True, tag="csv"):
+    """Shows the recordings of a folder, again and again, each as a part on the line."""
+
+    folder: Path
+
+
+class SimulatedSensorConfig(SensorConfig, frozen=True, kw_only=True, forbid_unknown_fields=True, tag="simulated"):
+    """A rotating part, made up; spike_ratio of the parts have a worn bearing."""
+
+    rate_hz: Annotated[float, msgspec.Meta(gt=0, le=10_000_000)] = 10_000.0
+    sample_count: Annotated[int, msgspec.Meta(ge=8, le=1_048_576)] = 2_000
+    noise: Annotated[float, msgspec.Meta(ge=0, le=100)] = 0.05
+    spike_ratio: Annotated[float, msgspec.Meta(ge=0, le=1)] = 0.1
+
+
+AnySensor = CsvSensorConfig | SimulatedSensorConfig
 AnyCamera = ReplayConfig | VideoConfig | StreamConfig | SnapshotConfig | GenicamConfig
 
 
@@ -175,6 +203,8 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     camera: AnyCamera | None = None
     cameras: Annotated[list[AnyCamera], msgspec.Meta(max_length=16)] = []
     """Several cameras, each with a line of its own in time: the fault of one leaves the others alone."""
+    sensors: Annotated[list[AnySensor], msgspec.Meta(max_length=16)] = []
+    """Each with a line of its own too. A device runs one model: of pictures, or of recordings."""
     line: LineConfig = LineConfig()
     output: OutputConfig = OutputConfig()
     mqtt: MqttConfig | None = None
@@ -184,7 +214,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
     @property
     def all_cameras(self) -> list[AnyCamera]:
-        """Whichever way they were written; at least one."""
+        """Whichever way they were written; none where all are sensors."""
         return [self.camera] if self.camera else self.cameras
 
 
@@ -222,8 +252,10 @@ def _name_camera_kinds(document: dict[str, object]) -> None:
 
 def _refusal(config: Config) -> str:
     """What no single field can tell; empty when all is well."""
-    if (config.camera is None) == (not config.cameras):
-        return "either one `camera` or a list `cameras` is needed"
+    if config.camera is not None and config.cameras:
+        return "either one `camera` or a list `cameras`, not both"
+    if not config.all_cameras and not config.sensors:
+        return "one `camera`, or a list `cameras` or `sensors`, is needed"
     if config.output.kind is OutputKind.LINES and config.output.file is None:
         return "output.file is needed when output.kind is `lines`"
     return _operator_refusal(config.operator) if config.operator else ""

@@ -4,7 +4,16 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from edge_agent.clock import Clock
-from edge_agent.config import AnyCamera, Config, ModbusConfig, OutputConfig, OutputKind, ReplayConfig, VideoConfig
+from edge_agent.config import (
+    AnyCamera,
+    AnySensor,
+    Config,
+    ModbusConfig,
+    OutputConfig,
+    OutputKind,
+    ReplayConfig,
+    VideoConfig,
+)
 from edge_agent.journal import Journal, JournalError
 from edge_agent.line.cameras.choice import camera_of
 from edge_agent.line.cameras.replay import ReplayCamera
@@ -13,6 +22,7 @@ from edge_agent.line.modbus import ModbusLink
 from edge_agent.line.mqtt import MqttSender
 from edge_agent.line.outputs import LinesOutput, LogOutput, Output, SeveralOutputs, SilentOutput
 from edge_agent.line.queued import QueuedOutput
+from edge_agent.line.sensors import Sensor, sensor_of
 from edge_agent.line.signal_port import LineSignal
 from edge_agent.line.webhook import WebhookSender
 from edge_agent.pipeline.baselines import Baselines
@@ -31,13 +41,19 @@ ANSWER_MARGIN_S = 0.05
 """What a verdict may be late before the controller is answered CANNOT JUDGE instead: the disk's least share."""
 
 
+AnySource = ReplayCamera | SupervisedCamera | Sensor
+
+
 @dataclass(frozen=True, slots=True)
 class Station:
-    """One camera with its line. signal: None where the device inspects at its own beat. watch: None: not watched."""
+    """One camera or sensor with its line.
+
+    signal: None where the device inspects at its own beat. watch: None where any picture is judged.
+    """
 
     name: str
     line: str
-    camera: ReplayCamera | SupervisedCamera
+    camera: AnySource
     loop: InspectionLoop
     signal: LineSignal | None
     watch: CameraWatch | None = None
@@ -79,6 +95,10 @@ class Lines:
             self._station(camera, camera.name or str(number))
             for number, camera in enumerate(config.all_cameras, start=1)
         ]
+        self.stations += [
+            self._sensor_station(sensor, sensor.name or f"sensor-{number}")
+            for number, sensor in enumerate(config.sensors, start=1)
+        ]
 
     def parts(self) -> list[Part]:
         """In the order in which they stop: the loops first, then what they need."""
@@ -89,9 +109,15 @@ class Lines:
         return [*found, *self.outputs]
 
     def _station(self, config: AnyCamera, name: str) -> Station:
-        camera = camera_of(config, name, self._shared.clock)
+        return self._composed(config, name, camera_of(config, name, self._shared.clock), self._watch(config, name))
+
+    def _sensor_station(self, config: AnySensor, name: str) -> Station:
+        return self._composed(config, name, sensor_of(config, self._shared.clock), None)
+
+    def _composed(
+        self, config: AnyCamera | AnySensor, name: str, camera: AnySource, watch: CameraWatch | None
+    ) -> Station:
         signal = self._signal(config.signal, name) if config.signal else None
-        watch = self._watch(config, name)
         line = config.line or self._default_line
         loop = InspectionLoop(
             self._line_parts(camera, signal, watch),
@@ -101,9 +127,7 @@ class Lines:
         )
         return Station(name=name, line=line, camera=camera, loop=loop, signal=signal, watch=watch)
 
-    def _line_parts(
-        self, camera: ReplayCamera | SupervisedCamera, signal: LineSignal | None, watch: CameraWatch | None
-    ) -> LineParts:
+    def _line_parts(self, camera: AnySource, signal: LineSignal | None, watch: CameraWatch | None) -> LineParts:
         shared = self._shared
         # The controller hears first: it holds the part.
         outputs: list[Output] = [signal, *self._told] if signal else self._told
@@ -137,7 +161,7 @@ class Lines:
             line=line,
             sampling_seed=self._seed,
             takt_ms=self._config.line.takt_ms,
-            camera_count=len(self._config.all_cameras),
+            camera_count=max(1, len(self._config.all_cameras)),
         )
 
     def _signal(self, config: ModbusConfig, name: str) -> LineSignal:

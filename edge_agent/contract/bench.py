@@ -11,8 +11,8 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from edge_agent.contract.engines import Engine
+from edge_agent.contract.inputs import model_input
 from edge_agent.contract.parity import GoldenFrames
-from edge_agent.contract.preprocessing import to_tensor
 from edge_agent.wire.bench import CARD_CONTEXT, BenchmarkCard, BenchRow, SignedCard
 from edge_agent.wire.codec import WireError, decode
 from edge_agent.wire.manifest import Manifest
@@ -37,13 +37,13 @@ def measured_row(
     elapsed_s: since the process was started. Raises EngineError.
     """
     engine = open_engine()
-    scores = [engine.run(to_tensor(golden.frames[0], manifest.preprocessing))]
+    scores = [engine.run(model_input(golden.frames[0], manifest))]
     cold_start_ms = elapsed_s() * 1000
     times_ms = []
     for run in range(WARM_RUNS + blank.run_count):
         frame = golden.frames[run % len(golden.frames)]
         started_s = perf_counter()
-        scores.append(engine.run(to_tensor(frame, manifest.preprocessing)))
+        scores.append(engine.run(model_input(frame, manifest)))
         times_ms.append((perf_counter() - started_s) * 1000)
     differences = [
         abs(score - float(known))

@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 
 from edge_agent.contract.decision import verdict_of
 from edge_agent.contract.engines import Engine
-from edge_agent.contract.preprocessing import decode, to_tensor
+from edge_agent.contract.inputs import model_input
+from edge_agent.contract.preprocessing import decode
 from edge_agent.contract.skews import SKEW_TEXTS, Skew, decode_skew, tensor_skew
 from edge_agent.values import Pixels, Tensor
 from edge_agent.wire.manifest import Manifest
@@ -40,16 +41,21 @@ class GoldenBroken(Exception):
 class GoldenFrames:
     """What the training side computed.
 
-    frames: (N, H, W, 3) uint8, BGR. tensors: (N, C, H, W) or (N, H, W, C) float32. scores: (N,) float32.
+    frames: (N, H, W, 3) uint8, BGR; of signals, `samples` in the file: (N, channels, sample_count) float.
+    tensors: float32, (N, C, H, W) or (N, H, W, C); of signals as `to_signal_tensor` gives them. scores: (N,) float32.
     encoded: the image files that decode to `frames`, or empty when only the frames are known.
     verdicts: at the package's threshold, or empty: then they follow from the scores.
     """
 
-    frames: NDArray[np.uint8]
+    frames: NDArray[Any]
     tensors: NDArray[np.float32]
     scores: NDArray[np.float32]
     encoded: tuple[bytes, ...] = ()
     verdicts: tuple[Verdict, ...] = ()
+
+    @property
+    def is_signal(self) -> bool:
+        return self.frames.ndim == 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +63,7 @@ class Steps:
     """The computation under test, stage by stage."""
 
     decode: Callable[[bytes], Pixels]
-    to_tensor: Callable[[Pixels], Tensor]
+    to_tensor: Callable[[NDArray[Any]], Tensor]
     score: Callable[[Tensor], float]
     verdict: Callable[[float], Verdict]
 
@@ -102,7 +108,7 @@ def check_parity(golden: GoldenFrames, *, manifest: Manifest, steps: Steps) -> P
     skew = None
     if diverged is Stage.DECODE:
         skew = decode_skew(pixels, golden.frames)
-    if diverged is Stage.PREPROCESS:
+    if diverged is Stage.PREPROCESS and manifest.signal is None:
         skew = tensor_skew(golden.frames, computed=tensors, golden=golden.tensors, spec=manifest.preprocessing)
     return ParityReport(
         frame_count=len(golden.frames),
@@ -124,7 +130,7 @@ def package_steps(manifest: Manifest, engine: Engine) -> Steps:
     """The stages as the device runs them for this package."""
     return Steps(
         decode=decode,
-        to_tensor=lambda pixels: to_tensor(pixels, manifest.preprocessing),
+        to_tensor=lambda shown: model_input(shown, manifest),
         score=engine.run,
         verdict=lambda score_ratio: package_verdict(manifest, score_ratio),
     )
@@ -141,7 +147,8 @@ def golden_bytes(golden: GoldenFrames) -> bytes:
     if golden.verdicts:
         arrays["verdicts"] = np.array([verdict.value for verdict in golden.verdicts])
     buffer = io.BytesIO()
-    np.savez_compressed(buffer, frames=golden.frames, tensors=golden.tensors, scores=golden.scores, **arrays)
+    arrays["samples" if golden.is_signal else "frames"] = golden.frames
+    np.savez_compressed(buffer, tensors=golden.tensors, scores=golden.scores, **arrays)
     return buffer.getvalue()
 
 
@@ -153,7 +160,7 @@ def read_golden(content: bytes) -> GoldenFrames:
             encoded = [arrays[f"encoded_{n}"] for n in range(sum(map(_is_encoded, arrays.files)))]
             verdicts = arrays["verdicts"].tolist() if "verdicts" in arrays.files else []
             golden = GoldenFrames(
-                frames=arrays["frames"],
+                frames=arrays["samples" if "samples" in arrays.files else "frames"],
                 tensors=_without_batch(arrays["tensors"]),
                 scores=arrays["scores"].reshape(-1),
                 encoded=tuple(array.tobytes() for array in encoded),
@@ -176,13 +183,22 @@ def _without_batch(tensors: NDArray[Any]) -> NDArray[Any]:
 
 def _require_shapes(golden: GoldenFrames) -> None:
     counts = {len(golden.frames), len(golden.tensors), len(golden.scores)}
-    if golden.frames.ndim != 4 or golden.frames.dtype != np.uint8 or golden.frames.shape[3] != 3:
+    if golden.is_signal:
+        _require_signal_shapes(golden)
+    elif golden.frames.ndim != 4 or golden.frames.dtype != np.uint8 or golden.frames.shape[3] != 3:
         raise GoldenBroken("Golden frames must be (N, H, W, 3) uint8.")
-    if golden.tensors.ndim != 4 or golden.tensors.dtype != np.float32:
+    elif golden.tensors.ndim != 4 or golden.tensors.dtype != np.float32:
         raise GoldenBroken("Golden tensors must be float32 with four dimensions.")
     optional = {len(given) for given in (golden.encoded, golden.verdicts) if given}
     if len(counts) != 1 or not optional <= counts:
         raise GoldenBroken("Golden frames, tensors, scores, files and verdicts differ in number.")
+
+
+def _require_signal_shapes(golden: GoldenFrames) -> None:
+    if golden.frames.dtype.kind != "f":
+        raise GoldenBroken("Golden samples must be (N, channels, sample_count) of floats.")
+    if golden.tensors.ndim not in (2, 3) or golden.tensors.dtype != np.float32:
+        raise GoldenBroken("Golden tensors of signals must be float32 with two or three dimensions.")
 
 
 def _max_difference(computed: Iterable[NDArray[Any] | float], expected: NDArray[Any]) -> float:

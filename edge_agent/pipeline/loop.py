@@ -12,9 +12,9 @@ from typing import Protocol
 
 from edge_agent.clock import Clock
 from edge_agent.journal import Backlog, ImageFile, JournalError, Ticket
-from edge_agent.line.camera import BadFrame, Camera, CameraFault, Part, PartNames
+from edge_agent.line.camera import BadFrame, CameraFault, Part, PartNames
 from edge_agent.line.outputs import Output, Told
-from edge_agent.pipeline.judging import JudgingModel, ModelSlots, Turn, without_verdict
+from edge_agent.pipeline.judging import JudgingModel, ModelSlots, Shown, Turn, part_of, without_verdict
 from edge_agent.pipeline.onlookers import Onlooker, Seen
 from edge_agent.pipeline.pace import Pace, TaktPace
 from edge_agent.pipeline.results import Collection, ImageChooser, Inspected, KeptImage, LineFacts, result_of
@@ -38,6 +38,14 @@ class Recorder(Protocol):
     def backlog(self) -> Backlog: ...
 
 
+class ItemSource(Protocol):
+    """A camera or a sensor."""
+
+    def capture(self) -> Shown:
+        """The part that stands there now, as it is seen. Raises CameraFault."""
+        ...
+
+
 class FrameWatch(Protocol):
     def reason_to_hold(self, frame: Frame) -> CannotJudge | None:
         """Why no model should be asked about this frame; None: it may be. Waits for nothing."""
@@ -46,7 +54,7 @@ class FrameWatch(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class LineParts:
-    camera: Camera
+    camera: ItemSource
     slots: ModelSlots
     journal: Recorder
     output: Output
@@ -120,23 +128,24 @@ class InspectionLoop:
         """Raises CameraFault when no part was seen."""
         model = self._parts.slots.current
         try:
-            frame = self._parts.camera.capture()
+            shown = self._parts.camera.capture()
         except BadFrame as exc:
             logger.warning("bad_frame item=%s reason=%s", exc.part.item, exc)
             return self._without_picture(exc.part, start_s)
-        judgement = self._judgement(model, frame, settings, start_s)
-        part = Part(item=frame.item, product=frame.product, lot=frame.lot, source=frame.source)
-        return Inspected(part, frame, frame.captured_ms, model, judgement, self._since_ms(start_s))
+        judgement = self._judgement(model, shown, settings, start_s)
+        frame = shown if isinstance(shown, Frame) else None
+        return Inspected(part_of(shown), frame, shown.captured_ms, model, judgement, self._since_ms(start_s))
 
     def _judgement(
-        self, model: JudgingModel | None, frame: Frame, settings: Configuration, start_s: float
+        self, model: JudgingModel | None, shown: Shown, settings: Configuration, start_s: float
     ) -> Judgement:
-        reason = self._parts.watch.reason_to_hold(frame) if self._parts.watch else None
+        watch = self._parts.watch
+        reason = watch.reason_to_hold(shown) if watch and isinstance(shown, Frame) else None
         if reason is not None:
             return without_verdict(reason)
         return self._parts.turn.judged(
             model,
-            frame,
+            shown,
             settings.inspection.threshold_ratio,
             wait_s=start_s + settings.inspection.deadline_ms / 1000 - self._clock.monotonic_s(),
         )

@@ -5,13 +5,16 @@ from collections import deque
 from collections.abc import Callable
 from pathlib import Path
 from time import perf_counter
+from typing import Any
 
 import cv2
 import msgspec
+from numpy.typing import NDArray
 
 from edge_agent.contract.decision import verdict_of
 from edge_agent.contract.engines import Engine, EngineError, open_engine, runtime_of
-from edge_agent.contract.preprocessing import to_tensor
+from edge_agent.contract.inputs import model_input
+from edge_agent.contract.signals import Samples
 from edge_agent.durable import write_durably
 from edge_agent.update.versions import VersionDamaged, Versions
 from edge_agent.values import Digest, InstalledVersion, ItemObservation, Judgement, Pixels
@@ -50,9 +53,16 @@ class LoadedModel:
 
         threshold_ratio: overrides the package's own.
         """
+        return self._judged(pixels, threshold_ratio)
+
+    def judge_signal(self, samples: Samples, threshold_ratio: float | None = None) -> Judgement:
+        """The same on one recording. samples: (channels, sample_count)."""
+        return self._judged(samples, threshold_ratio)
+
+    def _judged(self, shown: NDArray[Any], threshold_ratio: float | None) -> Judgement:
         started_s = perf_counter()
         try:
-            tensor = to_tensor(pixels, self.manifest.preprocessing)
+            tensor = model_input(shown, self.manifest)
         except (cv2.error, ValueError, IndexError) as exc:
             logger.debug("frame_not_preprocessed error=%s", exc)
             return _no_verdict(CannotJudge.BAD_FRAME)

@@ -161,10 +161,11 @@ def try_version(folder: Path) -> TrialReport:
 
 def _timed(model: LoadedModel, golden: GoldenFrames) -> list[float]:
     """Milliseconds of whole judgements; empty when the engine failed in one."""
+    judge = model.judge if model.manifest.signal is None else model.judge_signal
     times_ms = []
     for run in range(_WARM_RUNS + _TIMED_RUNS):
         started_s = perf_counter()
-        judgement = model.judge(golden.frames[run % len(golden.frames)])
+        judgement = judge(golden.frames[run % len(golden.frames)])
         if judgement.cannot_judge is CannotJudge.ENGINE_ERROR:
             return []
         times_ms.append((perf_counter() - started_s) * 1000)

@@ -58,6 +58,17 @@ def constant_model(score_ratio: float) -> bytes:
     return _model(nodes, zero=0.0, wanted=score_ratio)
 
 
+def sigmoid_model() -> bytes:
+    """Score = sigmoid of the one value that it is shown, (1, 1): for a signal's feature."""
+    graph = helper.make_graph(
+        [helper.make_node("Sigmoid", ["input"], ["score"])],
+        "tiny",
+        [helper.make_tensor_value_info("input", TensorProto.FLOAT, [1, 1])],
+        [helper.make_tensor_value_info("score", TensorProto.FLOAT, [1, 1])],
+    )
+    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=10).SerializeToString()
+
+
 def nan_model() -> bytes:
     return constant_model(float("nan"))
 

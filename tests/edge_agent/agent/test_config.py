@@ -76,3 +76,16 @@ def test_what_does_not_fit_together_is_refused(tmp_path, section, named):
 def test_a_missing_file_is_a_sentence(tmp_path):
     with pytest.raises(ConfigError, match="cannot be read"):
         load_config(tmp_path / "none.toml")
+
+
+def test_a_sensor_may_stand_in_place_of_a_camera(tmp_path):
+    without_camera = LEAST.partition("[camera]")[0]
+    config = load(tmp_path, without_camera + '[[sensors]]\nkind = "csv"\nfolder = "recordings"\n')
+    assert config.all_cameras == []
+    assert config.sensors[0].folder == tmp_path / "recordings"
+
+
+@pytest.mark.parametrize("section", ['kind = "sonar"', 'kind = "csv"', 'kind = "simulated"\nspike_ratio = 2'])
+def test_a_wrong_sensor_is_refused(tmp_path, section):
+    with pytest.raises(ConfigError, match="sensors"):
+        load(tmp_path, LEAST + f"[[sensors]]\n{section}\n")
