@@ -83,7 +83,7 @@ class Store:
     """Raises sqlite3.Error; the journal translates."""
 
     def __init__(self, path: Path, *, is_read_only: bool = False) -> None:
-        self._path = path
+        self._path = path.absolute()  # a file URI has no relative form
         self._is_read_only = is_read_only
         self.tails: dict[StreamKind, Tail] = {}
         self._connect()

@@ -2,6 +2,7 @@
 
 import sqlite3
 import threading
+from pathlib import Path
 
 import pytest
 
@@ -322,3 +323,11 @@ def test_an_unreadable_file_is_set_aside_and_new_streams_begin(opened, tmp_path)
     assert fresh.append(result(2)) == 1
     assert stream_of(fresh, INSPECTION).stream != old
     assert len(list((tmp_path / "journal").glob("damaged-*"))) == 1
+
+
+def test_a_journal_is_found_by_a_relative_path_too(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    journal = Journal(Path("journal"), SystemClock())
+    journal.append(result(1))
+    journal.close()
+    assert (tmp_path / "journal" / "journal.db").exists()
