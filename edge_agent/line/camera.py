@@ -4,7 +4,7 @@ import uuid
 from dataclasses import dataclass
 from typing import Protocol
 
-from edge_agent.values import Frame, Pixels
+from edge_agent.values import Pixels
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,12 +27,6 @@ class BadFrame(CameraFault):
     def __init__(self, text: str, part: Part) -> None:
         super().__init__(text)
         self.part = part
-
-
-class Camera(Protocol):
-    def capture(self) -> Frame:
-        """The picture of the part that stands there now. Raises CameraFault."""
-        ...
 
 
 class PartNames:
