@@ -3,14 +3,15 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from django.db.models import Min, Q, QuerySet
+from django.db.models import Count, F, Min, Q, QuerySet, Sum
 
 from apps.accounts.models import User
 from apps.accounts.rights import Permission
 from apps.accounts.selectors import Scope, scope
 from apps.core.errors import NotFound
 from apps.defects.models import FlaggedImage, Review
-from apps.defects.states import ReviewState
+from apps.defects.policy import RANDOM_SAMPLE, AuditCell, AuditFigures, audit_figures
+from apps.defects.states import Answer, ReviewState
 from apps.models.models import ModelVersion
 
 WANTED_MAX = 50
@@ -97,6 +98,24 @@ def pace(user: User, now: datetime) -> Pace:
     latest = mine.exclude(seconds=None).order_by("-at").values_list("seconds", flat=True)[:20]
     seconds = [second for second in latest if second is not None]
     return Pace(today.count(), sum(seconds) / len(seconds) if seconds else None)
+
+
+def audited(*, device_ids: Collection[UUID], since: datetime, until: datetime) -> AuditFigures:
+    """How often the models were wrong on these devices' items of this time. One query.
+
+    Only verdicts that decide count, and only those that call the item good or defective.
+    """
+    deciding = Review.objects.filter(is_deciding=True, undone_at=None, answer__in=(Answer.GOOD, Answer.DEFECT))
+    rows = deciding.filter(flag__device_id__in=device_ids, flag__at__gte=since, flag__at__lt=until)
+    weight = 1.0 / F("flag__selection_ratio")
+    sums = rows.filter(flag__selection_ratio__gt=0).values("flag__verdict", "flag__reason", "answer")
+    counted = sums.annotate(n=Count("pk"), weight=Sum(weight), weight_square=Sum(weight * weight))
+    return audit_figures(
+        AuditCell(verdict, answer == Answer.DEFECT, reason == RANDOM_SAMPLE, n, one, square)
+        for verdict, reason, answer, n, one, square in counted.values_list(
+            "flag__verdict", "flag__reason", "answer", "n", "weight", "weight_square"
+        )
+    )
 
 
 def choices_of(flags: Iterable[FlaggedImage]) -> dict[int, Choices]:

@@ -127,7 +127,7 @@ def test_of_nothing_anything_may_be_true():
 
 
 def test_the_exact_interval_equals_the_published_example():
-    """Newcombe 1998, table I, method 5 (Clopper-Pearson): 81/263 gives 0.2527 to 0.3676, 1/29 gives 0.0009 to 0.1776."""
+    """Newcombe 1998, table I, method 5 (exact): 81/263 gives 0.2527 to 0.3676, and 1/29 gives 0.0009 to 0.1776."""
     assert exact_interval(81, 263) == pytest.approx((0.2527, 0.3676), abs=5e-5)
     assert exact_interval(1, 29) == pytest.approx((0.0009, 0.1776), abs=5e-5)
 
