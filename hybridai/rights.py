@@ -18,6 +18,8 @@ RIGHTS: dict[str, Right] = {
     "dashboard:nav_entries": SIGNED_IN,
     "dashboard:lines": Permission.SEE_FLEET,
     "dashboard:lines_table": Permission.SEE_FLEET,
+    "dashboard:quality": Permission.SEE_FLEET,
+    "dashboard:quality_figure": Permission.SEE_FLEET,
     "dashboard:devices": Permission.SEE_FLEET,
     "dashboard:devices_table": Permission.SEE_FLEET,
     "dashboard:device_add": Permission.ENROL_DEVICE,

@@ -26,7 +26,7 @@ PLACES = (
     Place("Lines", "dashboard:lines"),
     Place("Devices", "dashboard:devices"),
     Place("Review", "defects:review", "r", "images wait for review"),
-    Place("Quality", "defects:quality"),
+    Place("Quality", "dashboard:quality"),
     Place("Models", "models:list"),
     Place("Data", "datasets:list"),
     Place("Rollouts", "rollouts:list", "o", "rollouts wait for approval"),

@@ -1,6 +1,18 @@
 from django.urls import URLPattern, path
 
-from apps.dashboard.pages import device, devices, figures, frame, health, kiosk, overview, places, reports, settings
+from apps.dashboard.pages import (
+    device,
+    devices,
+    figures,
+    frame,
+    health,
+    kiosk,
+    overview,
+    places,
+    quality,
+    reports,
+    settings,
+)
 
 app_name = "dashboard"
 urlpatterns: list[URLPattern] = [
@@ -11,6 +23,8 @@ urlpatterns: list[URLPattern] = [
     path("navigation/", frame.nav_entries, name="nav_entries"),
     path("lines/", overview.lines, name="lines"),
     path("lines/table/", overview.lines_table, name="lines_table"),
+    path("quality/", quality.quality, name="quality"),
+    path("quality/lines/<int:line_id>.json", quality.quality_figure_of, name="quality_figure"),
     path("devices/", devices.devices, name="devices"),
     path("devices/table/", devices.devices_table, name="devices_table"),
     path("devices/add/", devices.device_add, name="device_add"),

@@ -78,6 +78,12 @@ def percent(ratio: float | None, digits: int = 1) -> str:
 
 
 @register.filter
+def ppm(ratio: float | None) -> str:
+    """A rare share: `9,936 ppm`."""
+    return NOTHING if ratio is None else f"{1e6 * ratio:,.0f} ppm"
+
+
+@register.filter
 def milliseconds(value: float | None) -> str:
     if value is None:
         return NOTHING
