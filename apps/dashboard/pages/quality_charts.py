@@ -67,8 +67,8 @@ def quality_figure(stages: Sequence[StageSeries], labels: Mapping[str, str], zon
             "yaxis": {"title": {"text": "AI reject, %"}, "rangemode": "tozero"},
             "shapes": [mark[0] for mark in marks],
             "annotations": [mark[1] for mark in marks],
-            "margin": {"l": 48, "r": 14, "t": 44, "b": 34},
-            "legend": {"orientation": "h", "y": 1.1, "yanchor": "bottom", "x": 0},
+            # Above the versions' names, which stand right over the chart.
+            "legend": {"orientation": "h", "y": 1.13, "yanchor": "bottom", "x": 0},
             "hovermode": "closest",
         },
     }

@@ -61,8 +61,16 @@ def quality_points(device_ids: Collection[UUID], span: Span) -> list[QualityPoin
     """By line, then oldest first; steps in which nothing came by are not there."""
     rows = _rows(_POINTS_SQL, device_ids, span)
     return [
-        QualityPoint(line_id, span.since + timedelta(seconds=span.step_s * step), digest, *map(int, counts), last_at)
-        for line_id, step, digest, *counts, last_at in rows
+        QualityPoint(
+            line_id=line_id,
+            at=span.since + timedelta(seconds=span.step_s * step),
+            digest=digest,
+            ok_count=int(ok),
+            defect_count=int(defect),
+            cannot_judge_count=int(cannot_judge),
+            last_at=last_at,
+        )
+        for line_id, step, digest, ok, defect, cannot_judge, last_at in rows
     ]
 
 
