@@ -14,6 +14,8 @@ TORCH_VERSION := $(shell sed -n 's/^torch==\([0-9.]*\).*/\1/p' requirements/serv
 PIP_INSTALL := $(BIN)/python -m pip install --disable-pip-version-check --quiet
 COMPILE := CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/pip-compile --quiet --strip-extras --allow-unsafe \
 	--no-emit-index-url --no-emit-find-links --no-emit-trusted-host --no-emit-options --annotation-style=line
+# Two processes, each with its own servers: much of the suite waits for processes that it kills.
+WORKERS ?= 2
 
 .PHONY: help demo up test check drills bench screenshots lock clean
 
@@ -27,7 +29,7 @@ up: .venv/.installed ## run the installation (data in var/, or HYBRIDAI_DATA) un
 	@$(BIN)/python manage.py up
 
 test: .venv/.installed browser faults ## all tests, against a PostgreSQL and Valkey of their own
-	$(BIN)/python -m pytest -m "not drill" $(ARGS)
+	$(BIN)/python -m pytest -m "not drill" -n $(WORKERS) --dist loadfile $(ARGS)
 
 check: .venv/.installed ## format, lint, import laws, types
 	$(BIN)/ruff format --check .
