@@ -81,6 +81,7 @@ def test_a_state_tile_filters_the_lines_and_a_second_click_takes_the_filter_away
     page = text_of(admin.get("/?state=unknown"))
     assert 'id="line-link-' in page
     assert "Line B2" in page
+    assert 'class="stale"' in page
     assert "Line A2" not in page
     assert "No line is in this state" in text_of(admin.get("/?state=nothing"))
 

@@ -136,6 +136,8 @@ def test_a_silent_device_turns_unknown_raises_an_alert_and_is_heard_again(demo, 
     with signed_in(browser, demo, "manager") as page:
         with demo.stopped("edge_agent", "north-a1"):
             expect(tile(page, "unknown")).to_have_text("1", timeout=60_000)
+            # Its last figures stay, but marked: never shown as if they were now.
+            expect(page.locator("tr.stale")).to_contain_text("Silent for")
             page.goto("/alerts/")
             expect(page.locator("#alerts").get_by_role("row", name=re.compile("north-a1"))).to_be_visible(
                 timeout=60_000
